@@ -1,0 +1,139 @@
+"""Where a thread lives: an event loop, and for a TaskThread the OS thread that runs it.
+
+A carrier starts, serves and closes a loop, and knows nothing of what lives on it but the three
+calls of :class:`Resident`. It is a daemon thread, since Python cannot kill a thread: one that
+hangs in a C call would keep the process from ending. A tree never leaves one behind unsaid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+import traceback
+import warnings
+from asyncio import AbstractEventLoop
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import Protocol
+
+from task_thread.core.inbox import Exchange
+
+__all__ = ["Carrier", "LoopFactory", "close_helpers", "stack_of"]
+
+
+class LoopFactory(Protocol):
+    """Makes an event loop."""
+
+    def __call__(self) -> AbstractEventLoop:
+        """A new loop. Called in the OS thread that will run it."""
+        ...
+
+
+class Resident(Protocol):
+    """What a carrier asks of the thread that it carries; called in the carrier's OS thread."""
+
+    def on_loop(self, exchange: Exchange) -> None:
+        """The loop is there, and will run as soon as this returns."""
+
+    def off_loop(self, error: BaseException | None) -> None:
+        """The loop is closed, and the OS thread about to end; `error`: it never came to be."""
+
+    def loop_stopped(self, error: BaseException | None) -> bool:
+        """The loop has stopped, through `error` or a stop(). Whether the thread has ended: if not,
+        the loop is run again."""
+        ...
+
+
+class Carrier:
+    """An OS thread with an event loop of its own, for one resident."""
+
+    __slots__ = ("_factory", "_resident", "_thread")
+
+    def __init__(
+        self, resident: Resident, name: str, factory: LoopFactory, context: Context
+    ) -> None:
+        self._resident = resident
+        self._factory = factory
+        self._thread = threading.Thread(
+            target=context.run, args=(self._carry,), name=name, daemon=True
+        )
+
+    def start(self) -> None:
+        """Start it. From any thread.
+
+        :raises RuntimeError: the system has no thread left to give.
+        """
+        self._thread.start()
+
+    def reap(self) -> None:
+        """Wait for the OS thread, which is just about to end. From any other thread."""
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    @property
+    def ident(self) -> int | None:
+        """The OS thread's identifier, as in :func:`threading.get_ident`."""
+        return self._thread.ident
+
+    def _carry(self) -> None:
+        try:
+            loop = self._factory()
+        except BaseException as error:
+            self._resident.off_loop(error)
+            return
+        exchange = Exchange.open(loop, own=True)
+        self._resident.on_loop(exchange)
+        self._run(loop)
+        exchange.close()
+        loop.close()
+        self._resident.off_loop(None)
+
+    def _run(self, loop: AbstractEventLoop) -> None:
+        while True:
+            error: BaseException | None = None
+            try:
+                loop.run_forever()
+            except BaseException as raised:  # SystemExit out of a callback, say
+                error = raised
+            if self._resident.loop_stopped(error):
+                return
+
+
+def stack_of(ident: int | None) -> str:
+    """The stack of a running OS thread, newest call last; "" where it has ended."""
+    frame = sys._current_frames().get(ident) if ident is not None else None
+    return "" if frame is None else "".join(traceback.format_stack(frame)).rstrip()
+
+
+async def close_helpers(loop: AbstractEventLoop, timeout: float) -> bool:
+    """End the loop's async generators and its default executor, on that loop.
+
+    :param timeout: seconds to wait for the calls that the executor still runs.
+    :returns: False where some of them still ran at the end; they are left alone.
+    """
+    await loop.shutdown_asyncgens()
+    if not hasattr(
+        loop, "_default_executor"
+    ):  # uvloop keeps it out of sight, and takes a timeout on every Python
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            await loop.shutdown_default_executor(timeout)  # type: ignore[call-arg, unused-ignore]
+        return True
+    executor: Executor | None = getattr(loop, "_default_executor", None)
+    if executor is None:
+        return True
+    # loop.shutdown_default_executor() of Python 3.11 has no timeout, and blocks the loop in a
+    # join() when it is cancelled. A thread of our own can be left behind.
+    done: asyncio.Future[None] = loop.create_future()
+
+    def shut() -> None:
+        executor.shutdown(wait=True)
+        with contextlib.suppress(RuntimeError):  # the loop did not wait that long
+            loop.call_soon_threadsafe(done.cancel)
+
+    executor.shutdown(wait=False, cancel_futures=True)
+    threading.Thread(target=shut, name="executor-shutdown", daemon=True).start()
+    finished, _ = await asyncio.wait([done], timeout=timeout)
+    return bool(finished)

@@ -1,0 +1,189 @@
+"""What a TaskThread is made of, behind its one private attribute.
+
+The class that one subclasses holds hooks and public calls only; everything that must not be met
+by an attribute of a subclass is here: the life, the family, the crew of tasks and the inbox, and
+what needs several of them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from task_thread.core.family import CHILD_SHARE, Family, is_within
+from task_thread.core.inbox import Inbox, InboxView
+from task_thread.core.life import Life
+from task_thread.core.tasks import Crew, TaskRef, current_crew
+from task_thread.core.waits import waiting
+from task_thread.errors import Deadlock
+from task_thread.log import class_logger
+from task_thread.signals import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from task_thread.core.thread import TaskThread
+
+__all__ = ["Engine"]
+
+R = TypeVar("R")
+
+_numbers: Final[dict[str, Iterator[int]]] = {}  # setdefault() and next() are atomic each
+
+
+class Engine:
+    """The inside of one thread.
+
+    Ownership: ``requests`` and ``_overflowing`` are changed from any thread, by single operations.
+    """
+
+    __slots__ = (
+        "_own_logger",
+        "_overflowing",
+        "crew",
+        "default_id",
+        "family",
+        "inbox",
+        "life",
+        "requests",
+        "thread",
+    )
+
+    def __init__(self, thread: TaskThread) -> None:
+        self.thread = thread
+        kind = type(thread).__name__
+        self.default_id = f"{kind}-{next(_numbers.setdefault(kind, itertools.count(1)))}"
+        self._own_logger = thread.logger
+        self._overflowing = False
+        self.requests: set[Request[Any]] | None = None
+        self.life = Life(thread)
+        self.family = Family(thread)
+        self.crew = Crew(thread, self.name, self._task_failed)
+        self.inbox = Inbox(self.name, thread.max_qsize, self._report_dead)
+
+    def name(self) -> str:
+        """The id as a string, whatever getId() of a half-made or broken subclass does."""
+        try:
+            return str(self.thread.getId())
+        except Exception:
+            return self.default_id
+
+    def bind_logger(self) -> None:
+        """Bind the id, which a subclass may only now be able to tell, unless it set a logger."""
+        thread = self.thread
+        if thread.logger is self._own_logger:
+            bound = class_logger(type(thread).__name__, thread=self.name())
+            thread.logger = self._own_logger = bound
+
+    # ---- life -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start it, in its family where it has a parent. See Life.start for what it raises."""
+        parent = self.thread.parent
+        if parent is not None:
+            parent._taskthread.family.adopt(self.thread)
+        await self.life.start()
+
+    def inside(self) -> bool:
+        """Whether this code runs in the thread, or in one of its descendants."""
+        crew = current_crew.get()
+        return crew is not None and is_within(cast("TaskThread", crew.owner), self.thread)
+
+    def is_listener(self) -> bool:
+        """Whether this code runs in the task that handles the thread's signals."""
+        try:
+            return self.life.main is not None and self.life.main is asyncio.current_task()
+        except RuntimeError:  # no loop runs here
+            return False
+
+    def ask_to_end(self, timeout: float) -> None:
+        """Order the stop, and leave a tenth of the time to who waits for it. From any thread."""
+        self.life.order_stop(
+            "normal" if self.inside() else "shutdown", monotonic() + timeout * CHILD_SHARE
+        )
+
+    def _task_failed(self, ref: TaskRef, error: BaseException) -> None:
+        self.life.fail(error, f"task {ref.name}")
+
+    # ---- signals --------------------------------------------------------------------------
+
+    async def ask(self, request: Request[R], timeout: float | None) -> R:
+        """Send `request` and wait for its answer; see TaskThread.ask."""
+        if self.is_listener():
+            raise Deadlock(f"{self.name()} asks itself in its own handler, and would never reply")
+        if not request._claim():
+            raise ValueError(f"{request!r} was asked before: make another one")
+        if self.requests is None:
+            with self.life.lock:  # two loops may ask for the first time at once
+                if self.requests is None:
+                    self.requests = set()
+        begun = monotonic()
+        self.requests.add(request)
+        try:
+            if not self.inbox.offer(request):
+                await self.wait_for_room(request, timeout)
+            left = None if timeout is None else max(0.0, timeout - (monotonic() - begun))
+            return await request._answer(left, timeout, self.name())
+        finally:
+            self.requests.discard(request)
+
+    def fail_requests(self) -> None:
+        """The thread has ended: who still waits for a reply is told. From any thread."""
+        for request in list(self.requests or ()):
+            request._receiver_ended(self.name())
+
+    async def wait_for_room(self, item: Any, timeout: float | None = None) -> None:
+        """Wait until the full inbox takes `item`: a signal, or a pair (child, signal).
+
+        :raises Deadlock: the sender's handler and others wait for room in a circle.
+        """
+        if not isinstance(item, tuple):
+            self._call_overflow_hook()
+        limits = [each for each in (timeout, self.thread.send_timeout) if each is not None]
+        limit = min(limits, default=None)
+        crew = current_crew.get()
+        sender = None if crew is None else cast("TaskThread", crew.owner)
+        if sender is None or not sender._taskthread.is_listener():
+            await self.inbox.put(item, limit)
+            return
+        with waiting(sender._taskthread, self):
+            await self.inbox.put(item, limit)
+
+    def _call_overflow_hook(self) -> None:
+        """Run the overflow hook on this thread's own loop, once at a time. From any thread."""
+        loop = self.life.loop
+        if loop is None or self._overflowing:
+            return
+        self._overflowing = True
+        try:
+            loop.call_soon_threadsafe(self._start_overflow_hook)
+        except RuntimeError:  # its loop was closed: the sender will be told so
+            self._overflowing = False
+
+    def _start_overflow_hook(self) -> None:
+        if self.crew.closed:
+            self._overflowing = False
+        else:
+            self.life.create_task(self._overflow_hook(), "overflow")
+
+    async def _overflow_hook(self) -> None:
+        try:
+            await self.thread.inputOverflowHandler__(InboxView(self.inbox))
+        except (Exception, SystemExit) as error:
+            self.life.fail(error, "inputOverflowHandler__")
+        finally:
+            self._overflowing = False
+
+    def _report_dead(self, items: list[Any]) -> None:
+        """Accepted signals that nobody will handle. From any thread."""
+        for item in items:
+            signal = item[1] if item.__class__ is tuple else item
+            if isinstance(signal, Request):
+                signal._receiver_ended(self.name())
+        self.thread.logger.warning(
+            "%d dead letter(s): accepted, and not handled before the end",
+            len(items),
+            first=items[0],
+        )

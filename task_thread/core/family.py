@@ -1,0 +1,133 @@
+"""Parents and children: who belongs to whom, and how children are stopped, in order, in time.
+
+The rules:
+
+- A thread has at most one parent and is no ancestor of itself.
+- From the moment a thread begins to stop it takes no more children.
+- Children are stopped one after the other, the one started last first, under the parent's own
+  deadline. One that takes more than half of what is left no longer holds up its siblings.
+- A level always keeps a tenth of what is left of the time for itself, so that a parent can still
+  close its files after a child has hung.
+
+Ownership: ``members`` may be read from any thread; it is changed by single dictionary operations,
+by adoption (under the parent's life lock) and by a child's end (in the child's OS thread).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from task_thread.core.inbox import Notice
+from task_thread.core.lifecycle import ExitReason
+from task_thread.errors import FamilyError
+
+if TYPE_CHECKING:
+    from task_thread.core.thread import TaskThread
+
+__all__ = ["CHILD_SHARE", "ChildEnded", "Family", "is_within"]
+
+CHILD_SHARE: Final = 0.9  # of the time left to a parent, for its children
+_SIBLING_SHARE: Final = 0.5  # of that, for one child while others wait for their turn
+
+
+class ChildEnded(Notice):
+    """Tells a parent's listener, behind all that the child had sent, that it has ended."""
+
+    __slots__ = ("child", "reason")
+
+    def __init__(self, child: TaskThread, reason: ExitReason) -> None:
+        self.child = child
+        self.reason = reason
+
+
+def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:
+    """Whether `thread` is `ancestor` or one of its descendants."""
+    while thread is not None:
+        if thread is ancestor:
+            return True
+        thread = thread.parent
+    return False
+
+
+class Family:
+    """One thread's children."""
+
+    __slots__ = ("members", "owner")
+
+    def __init__(self, owner: TaskThread) -> None:
+        self.owner = owner
+        self.members: dict[TaskThread, None] = {}
+
+    def adopt(self, child: TaskThread) -> None:
+        """Make `child` the youngest child. From any thread.
+
+        :raises FamilyError: it has another parent, or would be its own ancestor.
+        :raises NotRunning: this thread has not been started.
+        :raises ThreadEnded: this thread is stopping, or the child has ended.
+        """
+        owner = self.owner
+        if is_within(owner, child):
+            raise FamilyError(f"{child} can't be a child of {owner}, which it is or descends from")
+        if child.parent is not None and child.parent is not owner:
+            raise FamilyError(f"{child} is a child of {child.parent} already")
+        child._taskthread.life.check_not_ended()
+        with owner._taskthread.life.accepting():
+            child.parent = owner
+            self.members.pop(child, None)
+            self.members[child] = None
+
+    def leave(self, child: TaskThread) -> None:
+        """`child` has ended. From any thread."""
+        self.members.pop(child, None)
+
+    def find(self, _id: Any, _class: type | None) -> TaskThread | None:
+        """The first child with that id and of that class, where given."""
+        if _id is None and _class is None:
+            return None
+        for child in list(self.members):
+            if (_id is None or child.getId() == _id) and (
+                _class is None or isinstance(child, _class)
+            ):
+                return child
+        return None
+
+    async def stop_all(self) -> None:
+        """Stop all children within the owner's deadline. On the owner's loop."""
+        life = self.owner._taskthread.life
+        slow: list[TaskThread] = []
+        children = list(reversed(self.members))
+        for child in children:
+            child._taskthread.life.order_stop("shutdown", life.share(CHILD_SHARE))
+            last = child is children[-1]
+            await self._await_end(child, 1.0 if last else _SIBLING_SHARE)
+            if not child._taskthread.life.ended.is_set():
+                slow.append(child)
+        for child in slow:
+            await self._await_end(child, 1.0)
+            if not child._taskthread.life.ended.is_set():
+                await child._taskthread.life.abandon(life.share(CHILD_SHARE))
+        for child in children:
+            child._taskthread.life.reap()
+
+    def hurry(self) -> None:
+        """The owner's deadline has come nearer: so has that of the children that stop already."""
+        limit = self.owner._taskthread.life.share(CHILD_SHARE)
+        for child in list(self.members):
+            if child._taskthread.life.limit < inf:
+                child._taskthread.life.order_stop("shutdown", limit)
+                child._taskthread.life.ended.poke()
+
+    async def _await_end(self, child: TaskThread, share: float) -> None:
+        """Wait until `child` has ended, at most `share` of the time that it has."""
+        life = self.owner._taskthread.life
+        begun = monotonic()
+        while not child._taskthread.life.ended.is_set():
+            limit = life.limit
+            # Halfway between the child's limit and the owner's own it is given up.
+            patience = (1 + CHILD_SHARE) / 2 if share == 1.0 else CHILD_SHARE * share
+            left = begun + (limit - begun) * patience - monotonic()
+            if left <= 0:
+                return
+            await child._taskthread.life.ended.wait_once(left)

@@ -1,0 +1,558 @@
+"""How signals travel: one exchange for each event loop, one inbox for each thread.
+
+The rules:
+
+- A signal is *accepted* at the moment when :meth:`Inbox.offer` counts it, under the inbox's lock;
+  from then on it is handled once or counted dead. What is not accepted is the sender's again.
+- Signals that one loop's turn sends to one inbox leave together at the end of that turn: one put
+  into the receiving loop's janus queue, and one wake-up for all puts that a loop has not yet
+  seen. A put and a wake-up for each signal is twenty times slower (docs/performance.md).
+- Between threads on one loop a signal is appended, and nothing else.
+- Who waits for room waits in a line, and holds his signal in his hand: when room comes the
+  receiver takes it from him. So nobody overtakes, neither another task of the same thread nor
+  what he himself had sent before.
+
+Ownership: ``Inbox.queue`` belongs to the thread's loop (before the thread runs, to the lock);
+``_accepted``, ``_dead``, ``line`` and ``_refusing`` to the lock; ``taken`` is written by the loop
+alone and read by all. An exchange's ``lanes`` belong to its loop, its janus queue to janus.
+
+Of janus the synchronous side is used at both ends: its ``async_q.get`` costs a task, a lock and
+three turns of the loop for each wake-up, and binds the queue to one loop for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from asyncio import AbstractEventLoop
+from asyncio.events import _get_running_loop
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import janus
+
+from task_thread.core.turns import bell_for
+from task_thread.errors import SendTimeout, ThreadEnded, WrongLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Exchange", "Inbox", "InboxView", "Notice", "exchange_here"]
+
+
+_LANE_GROWTH: Final = 256  # signals that a lane keeps room for at the most before it has them
+
+
+class Notice:
+    """An item that takes no room and is no signal: the family's own messages."""
+
+    __slots__ = ()
+
+
+class _Parcels(janus.Queue[Any]):
+    """A janus queue that hands over all that waits at once, and asks for one ring for it.
+
+    What is put is a parcel, a list of three: the inbox, a turn's items for it, and whether the
+    sender shall ring, which the queue answers. (A class of its own would cost more than the put.)
+    """
+
+    def _init(self, maxsize: int) -> None:
+        self._waiting: list[list[Any]] = []
+
+    def _qsize(self) -> int:
+        return len(self._waiting)
+
+    def _put(self, item: list[Any]) -> None:
+        item[2] = not self._waiting
+        self._waiting.append(item)
+
+    def _get(self) -> list[list[Any]]:
+        taken, self._waiting = self._waiting, []
+        return taken
+
+
+class _Here(threading.local):
+    """The exchange of the loop that an OS thread of ours runs, for as long as it runs it."""
+
+    exchange: Exchange | None = None
+
+
+_here: Final = _Here()
+
+_EXCHANGES: Final[dict[AbstractEventLoop, Exchange]] = {}
+# Changed by Exchange.open and close alone, each for its own loop; a dict's single operations are
+# atomic with and without a GIL.
+
+
+def exchange_here() -> Exchange | None:
+    """The open exchange of the running loop, None where no thread lives on it."""
+    return _here.exchange or _EXCHANGES.get(_get_running_loop())  # type: ignore[arg-type]
+
+
+class Lane(list[Any]):
+    """What one turn of a loop sends to one inbox. Owned by that loop.
+
+    :ivar limit: for how many items in all the inbox has kept room.
+    """
+
+    __slots__ = ("limit",)
+
+    def __init__(self, item: Any) -> None:
+        super().__init__((item,))
+        self.limit = 1
+
+
+class Exchange:
+    """What crosses between one loop's threads and the others. One for each loop that carries any.
+
+    Several threads may share it (VirtualThreads on one loop): each opens it and closes it.
+    """
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._bell = bell_for(loop, self.flush, self.drain)
+        self._parcels = _Parcels().sync_q
+        self._put, self._get = self._parcels.put_nowait, self._parcels.get_nowait
+        self.lanes: dict[Inbox, Lane] = {}
+        self._users = 0
+        self._rung_at: float | None = None
+        self._lag = 0.0
+
+    @classmethod
+    def open(cls, loop: AbstractEventLoop, *, own: bool = False) -> Exchange:
+        """The exchange of `loop`, made where there is none. In that loop's OS thread only.
+
+        :param own: that OS thread is ours and runs this loop to its end. On a loop of somebody
+            else's, which may be stopped before its turn ends, nothing waits for that.
+        """
+        exchange = _EXCHANGES.get(loop)
+        if exchange is None:
+            exchange = _EXCHANGES[loop] = cls(loop)
+        if own:
+            _here.exchange = exchange
+        exchange._users += 1
+        return exchange
+
+    def close(self) -> None:
+        """Give it back; the last one to do so shuts it. On its loop only."""
+        self.flush()
+        self._users -= 1
+        if self._users:
+            return
+        _EXCHANGES.pop(self.loop, None)
+        if _here.exchange is self:
+            _here.exchange = None
+        self._parcels.shutdown()
+        self._bell.close()
+        self.drain()
+
+    def lag(self) -> float:
+        """Seconds from a ring for this loop until it came: of the last one, or of one that still
+        waits if that is longer already. From any thread."""
+        rung_at = self._rung_at
+        return self._lag if rung_at is None else max(self._lag, monotonic() - rung_at)
+
+    def open_lane(self, inbox: Inbox, item: Any) -> None:
+        """Let `item`, and what is added to the lane, leave with this turn of the loop. On its
+        loop only."""
+        if not self.lanes:
+            self._bell.want_turn_end()
+        self.lanes[inbox] = Lane(item)
+
+    def flush(self) -> None:
+        """Send what this turn of the loop has collected. On its loop only."""
+        lanes = self.lanes
+        if lanes:
+            self.lanes = {}
+            for inbox, lane in lanes.items():
+                if lane.limit > len(lane):
+                    inbox.give_back(lane.limit - len(lane))
+                inbox.home.receive(inbox, lane)
+
+    def receive(self, inbox: Inbox, items: Sequence[Any]) -> None:
+        """Take `items` for `inbox`, a thread of this loop. From any thread."""
+        parcel = [inbox, items, False]
+        try:
+            self._put(parcel)
+        except janus.SyncQueueShutDown:
+            inbox.bury(items)
+            return
+        if parcel[2]:
+            self._rung_at = monotonic()
+            self._bell.ring()
+
+    def call(self, callback: Callable[[], object]) -> None:
+        """Run `callback` on this loop soon; never, if the loop is closed. From any thread."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(callback)
+
+    def drain(self) -> None:
+        """Hand all that came in to the inboxes that it is for. On its loop only."""
+        rung_at = self._rung_at
+        if rung_at is not None:
+            self._lag, self._rung_at = monotonic() - rung_at, None
+        try:
+            parcels: list[list[Any]] = self._get()
+        except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):
+            return
+        for inbox, items, _ in parcels:
+            inbox.arrive(items)
+
+
+class _InLine:
+    """One who waits for room, with his item in his hand."""
+
+    __slots__ = ("accepted", "future", "item", "loop")
+
+    def __init__(self, item: Any, loop: AbstractEventLoop) -> None:
+        self.accepted = False  # belongs to the inbox's lock
+        self.item = item
+        self.loop = loop
+        self.future: asyncio.Future[bool] = loop.create_future()
+
+    def settle(self, accepted: bool) -> None:
+        """Tell him, from any thread."""
+        with contextlib.suppress(RuntimeError):  # his loop was closed: he has gone home
+            self.loop.call_soon_threadsafe(self._settle, accepted)
+
+    def _settle(self, accepted: bool) -> None:
+        if not self.future.done():
+            self.future.set_result(accepted)
+
+
+class InboxCount(NamedTuple):
+    """One reading of an inbox's counters. accepted == handled + dead + depth."""
+
+    depth: int
+    capacity: int
+    high_water: int
+    accepted: int
+    handled: int
+    dead: int
+
+
+class Inbox:
+    """The bounded inbox of one thread.
+
+    :param name: who its owner is, for messages to people.
+    :param capacity: how many signals may wait in it; 0 for no limit.
+    :param report: called with the signals that were counted dead, in the thread that finds them.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_dead",
+        "_high_water",
+        "home",
+        "line",
+        "_lock",
+        "_name",
+        "_refusing",
+        "_report",
+        "_sleeper",
+        "taken",
+        "capacity",
+        "queue",
+        "sealed",
+    )
+
+    def __init__(
+        self, name: Callable[[], str], capacity: int, report: Callable[[list[Any]], None]
+    ) -> None:
+        self._name = name
+        self.capacity = capacity
+        self._report = report
+        self._lock = threading.Lock()
+        self.queue: deque[Any] = deque()
+        self.home: Any = None  # its Exchange, once there is one
+        self._accepted = self.taken = self._dead = self._high_water = 0
+        self.line: deque[_InLine] | None = None  # who waits for room; None or empty: nobody
+        self._refusing = False  # takes no more, what it has may still be handled
+        self.sealed = False  # nothing is handled any more
+        self._sleeper: asyncio.Future[None] | None = None
+
+    # ---- for senders, from any thread -----------------------------------------------------
+
+    def offer(self, item: Any) -> bool:
+        """Accept `item` if there is room and nobody waits in line before it.
+
+        :returns: whether it was accepted.
+        :raises ThreadEnded: the owner takes no signals any more.
+        """
+        sender = _here.exchange
+        if sender is not None:
+            lane = sender.lanes.get(self)
+            if lane is not None:
+                if len(lane) == lane.limit:
+                    more = self._keep_room(item, min(len(lane), _LANE_GROWTH))
+                    if not more:
+                        return False
+                    lane.limit += more
+                lane.append(item)
+                return True
+        if not self._keep_room(item, 1):
+            return False
+        home = self.home
+        if home is None:
+            self._keep(item)
+        elif sender is None:
+            if exchange_here() is home:
+                self.arrive((item,))
+            else:
+                home.receive(self, (item,))
+        elif sender is home:
+            self.arrive((item,))
+        else:
+            sender.open_lane(self, item)
+        return True
+
+    def _keep(self, item: Any) -> None:
+        """Keep `item` for an owner that does not run yet."""
+        self.queue.append(item)
+        if self.home is not None:  # it began to run this moment, and may have gone to sleep
+            self.home.call(self.wake)
+
+    def _keep_room(self, item: Any, wanted: int) -> int:
+        """Count up to `wanted` signals as accepted, and return how many."""
+        with self._lock:
+            if self._refusing:
+                raise ThreadEnded(self._no_more(item))
+            if self.line:
+                return 0
+            depth = self._accepted - self.taken - self._dead
+            if self.capacity:
+                wanted = max(0, min(wanted, self.capacity - depth))
+            if wanted:
+                self._accepted += wanted
+                if depth + wanted > self._high_water:
+                    self._high_water = depth + wanted
+            return wanted
+
+    def give_back(self, unused: int) -> None:
+        """A lane has kept room for more than it sends."""
+        with self._lock:
+            self._accepted -= unused
+            waiting = bool(self.line)
+        if waiting:
+            self.home.call(self.admit)
+
+    async def put(self, item: Any, timeout: float | None) -> None:
+        """Wait on the running loop until `item` is accepted.
+
+        :param timeout: seconds to wait at the most; None for no limit.
+        :raises ThreadEnded: the owner takes no signals any more.
+        :raises SendTimeout: there was no room in time; `item` was not accepted.
+        """
+        loop = asyncio.get_running_loop()
+        sender = exchange_here()
+        if sender is not None:
+            sender.flush()  # what he sent before must be there when his turn in line comes
+        mine = _InLine(item, loop)
+        if not self._line_up(mine):
+            raise ThreadEnded(self._no_more(item))
+        timer = None if timeout is None else loop.call_later(timeout, mine._settle, False)
+        try:
+            accepted = await mine.future
+        except asyncio.CancelledError:
+            self._leave_line(mine)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if accepted or self._leave_line(mine):
+            return
+        if self._refusing:
+            raise ThreadEnded(f"{self._name()} ended while {item!r} waited for room")
+        raise SendTimeout(
+            f"the inbox of {self._name()} (max_qsize {self.capacity}) was full for {timeout:g} s: "
+            f"{item!r} was not sent"
+        )
+
+    def notify(self, notice: Notice) -> None:
+        """Deliver a notice, whatever room there is. From any thread."""
+        home = self.home
+        if home is None:
+            self._keep(notice)
+        elif exchange_here() is home:
+            self.arrive((notice,))
+        else:
+            home.receive(self, (notice,))
+
+    def _no_more(self, item: Any) -> str:
+        return f"{self._name()} has ended or is about to, and takes no more signals: {item!r}"
+
+    def _line_up(self, mine: _InLine) -> bool:
+        with self._lock:
+            if self._refusing:
+                return False
+            if self.line is None:
+                self.line = deque()
+            self.line.append(mine)
+            home = self.home
+        # Read after lining up: either the receiver sees the line, or this sees the room it made.
+        if home is not None and self.depth() < self.capacity:
+            home.call(self.admit)
+        return True
+
+    def _leave_line(self, mine: _InLine) -> bool:
+        """Stop waiting. Whether the item was accepted all the same, just before."""
+        with self._lock:
+            if self.line and mine in self.line:
+                self.line.remove(mine)
+            return mine.accepted
+
+    # ---- for the owner, on its loop -------------------------------------------------------
+
+    def settle_in(self, home: Exchange) -> None:
+        """From now on the inbox's items belong to the loop of `home`."""
+        with self._lock:
+            self.home = home
+
+    def arrive(self, items: Sequence[Any]) -> None:
+        """Put what was accepted into the queue and wake the owner."""
+        if self.sealed:
+            self.bury(items)
+            return
+        self.queue.extend(items)
+        sleeper = self._sleeper
+        if sleeper is not None and not sleeper.done():
+            sleeper.set_result(None)
+
+    # The listener, which takes signals out of the queue, counts each in `taken` itself and calls
+    # admit() where somebody stands in `line`: a call for each signal would cost a tenth.
+
+    def admit(self) -> None:
+        """Accept from those who wait in line as many as there is room for."""
+        with self._lock:
+            first = list(self.line or ())
+        if not first or self.home is None:
+            return
+        # All of them had flushed before they lined up: what they sent earlier goes first.
+        self.home.drain()
+        accepted: list[_InLine] = []
+        with self._lock:
+            line = self.line
+            for mine in first:
+                if not line or not self._has_room():
+                    break
+                if line[0] is mine:  # else he has left the line meanwhile
+                    line.popleft()
+                    mine.accepted = True
+                    self._accepted += 1
+                    self._high_water = max(
+                        self._high_water, self._accepted - self.taken - self._dead
+                    )
+                    accepted.append(mine)
+        self.arrive([mine.item for mine in accepted])
+        for mine in accepted:
+            mine.settle(True)
+
+    async def sleep(self) -> None:
+        """Wait until something is in the queue, or :meth:`wake` is called."""
+        if self.line:
+            self.admit()
+        if self.queue:
+            return
+        sleeper: asyncio.Future[None] = self.home.loop.create_future()
+        self._sleeper = sleeper
+        await sleeper
+
+    def wake(self) -> None:
+        """Let :meth:`sleep` return."""
+        sleeper = self._sleeper
+        if sleeper is not None and not sleeper.done():
+            sleeper.set_result(None)
+
+    # ---- the end, from any thread ---------------------------------------------------------
+
+    def refuse(self) -> None:
+        """Accept nothing any more; who waits in line is sent home."""
+        with self._lock:
+            self._refusing = True
+            line, self.line = self.line, None
+        for mine in line or ():
+            mine.settle(False)
+
+    def seal(self) -> None:
+        """Nothing is handled any more: what is left, and what is still under way, is dead."""
+        self.refuse()
+        self.sealed = True
+        left: list[Any] = []
+        # One by one: the owner of an abandoned thread may still be taking from the other end.
+        with contextlib.suppress(IndexError):
+            while True:
+                left.append(self.queue.popleft())
+        self.bury(left)
+
+    def bury(self, items: Iterable[Any]) -> None:
+        """Count accepted `items` that nobody will handle, and report them."""
+        dead = [item for item in items if not isinstance(item, Notice)]
+        if dead:
+            with self._lock:
+                self._dead += len(dead)
+            self._report(dead)
+
+    # ---- looking in, from any thread ------------------------------------------------------
+
+    def depth(self) -> int:
+        """How many signals were accepted and wait."""
+        return self._accepted - self.taken - self._dead
+
+    def _has_room(self) -> bool:
+        return not 0 < self.capacity <= self.depth()
+
+    def count(self) -> InboxCount:
+        """All counters, read together."""
+        with self._lock:
+            accepted, taken, dead = self._accepted, self.taken, self._dead
+            return InboxCount(
+                accepted - taken - dead, self.capacity, self._high_water, accepted, taken, dead
+            )
+
+
+class InboxView:
+    """What the overflow hooks are given: a look into an inbox, in asyncio.Queue's words."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    @property
+    def maxsize(self) -> int:
+        """How many signals may wait; 0 for no limit."""
+        return self._inbox.capacity
+
+    def qsize(self) -> int:
+        """How many signals wait. From any thread."""
+        return self._inbox.depth()
+
+    def empty(self) -> bool:
+        """Whether none waits. From any thread."""
+        return self.qsize() <= 0
+
+    def full(self) -> bool:
+        """Whether there is no room. From any thread."""
+        return 0 < self.maxsize <= self.qsize()
+
+    def get_nowait(self) -> Any:
+        """Take the oldest signal out; it counts as dead. On the owner's own loop only.
+
+        A signal that a child had sent comes as the pair (child, signal).
+
+        :raises asyncio.QueueEmpty: none waits, or what waits is still under way.
+        :raises WrongLoop: called from elsewhere: only the owner may drop its signals.
+        """
+        inbox = self._inbox
+        home = inbox.home
+        if home is None or _get_running_loop() is not home.loop:
+            raise WrongLoop(f"only {inbox._name()} itself may take signals out of its inbox")
+        home.drain()
+        for index, item in enumerate(inbox.queue):
+            if not isinstance(item, Notice):
+                del inbox.queue[index]
+                inbox.bury((item,))
+                inbox.admit()
+                return item
+        raise asyncio.QueueEmpty

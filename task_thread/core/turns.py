@@ -1,0 +1,142 @@
+"""An event loop that says when a turn ends, and that can be rung by one system call.
+
+An asyncio loop offers two ways in: ``call_soon``, which costs a whole turn of the loop, and
+``call_soon_threadsafe``, which costs a handle, a socket write and two reads. Signals need less:
+what a turn has collected must leave when the turn ends, and what has come in must be there when
+the next one begins. Both moments pass through the selector, which a SelectorEventLoop takes from
+outside, documented and public: so :class:`TurnSelector` is one that calls back at both.
+
+Loops from a factory of the user's (uvloop) and systems without eventfd use the two ordinary ways;
+they are only slower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import selectors
+import threading
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+__all__ = ["Bell", "bell_for", "new_event_loop"]
+
+
+_select: Final = selectors.DefaultSelector.select  # looked up once: every turn passes here
+
+
+class Bell(Protocol):
+    """How an exchange hears of its loop's turns and is rung for from outside."""
+
+    def want_turn_end(self) -> None:
+        """Call the exchange's flush when this turn ends. On the loop only."""
+
+    def ring(self) -> None:
+        """Call the exchange's drain soon. From any thread."""
+
+    def close(self) -> None:
+        """Call nothing any more. On the loop only."""
+
+
+class TurnSelector(selectors.DefaultSelector):
+    """The system's best selector, which ends and begins a loop's turns in our hearing.
+
+    Ownership: all of it belongs to the loop, but :meth:`ring`, which only writes to a descriptor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.register(self._bell, selectors.EVENT_READ)
+        self.at_turn_end: Callable[[], None] | None = None
+        self.on_ring: Callable[[], None] | None = None
+        self.wanted = False
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """End the turn, wait for events, and take what the bell stands for."""
+        if self.wanted:
+            self.wanted = False
+            if self.at_turn_end is not None:
+                self.at_turn_end()
+        events = _select(self, timeout)
+        if not events:
+            return events
+        for index, (key, _) in enumerate(events):
+            if key.fd == self._bell:
+                del events[index]
+                os.eventfd_read(self._bell)
+                if self.on_ring is not None:
+                    self.on_ring()
+                break
+        return events
+
+    def ring(self) -> None:
+        """Let select() return and call ``on_ring``. From any thread, before close()."""
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        """Close the selector and its bell."""
+        super().close()
+        os.close(self._bell)
+
+
+class _TurnBell:
+    """The short way: through the loop's own selector."""
+
+    def __init__(
+        self, selector: TurnSelector, flush: Callable[[], None], drain: Callable[[], None]
+    ) -> None:
+        self._selector = selector
+        self._lock = threading.Lock()
+        self._open = True
+        selector.at_turn_end, selector.on_ring = flush, drain
+
+    def want_turn_end(self) -> None:
+        self._selector.wanted = True
+
+    def ring(self) -> None:
+        with self._lock:  # a closed descriptor's number may be somebody else's file by now
+            if self._open:
+                self._selector.ring()
+
+    def close(self) -> None:
+        with self._lock:
+            self._open = False
+        self._selector.at_turn_end = self._selector.on_ring = None
+
+
+class _LoopBell:
+    """The ordinary way, for every loop."""
+
+    def __init__(
+        self, loop: AbstractEventLoop, flush: Callable[[], None], drain: Callable[[], None]
+    ) -> None:
+        self._loop, self._flush, self._drain = loop, flush, drain
+
+    def want_turn_end(self) -> None:
+        self._loop.call_soon(self._flush)
+
+    def ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: nobody lives there any more
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def close(self) -> None:
+        """Nothing to do: a late flush or drain finds nothing."""
+
+
+def new_event_loop() -> AbstractEventLoop:
+    """The loop that threads run unless told otherwise: asyncio's own, on a TurnSelector where the
+    system has eventfd (Linux)."""
+    if hasattr(os, "eventfd"):
+        return asyncio.SelectorEventLoop(TurnSelector())
+    return asyncio.new_event_loop()
+
+
+def bell_for(loop: AbstractEventLoop, flush: Callable[[], None], drain: Callable[[], None]) -> Bell:
+    """The bell of `loop`, which calls `flush` at a turn's end and `drain` after a ring."""
+    selector = getattr(loop, "_selector", None)
+    if isinstance(selector, TurnSelector):
+        return _TurnBell(selector, flush, drain)
+    return _LoopBell(loop, flush, drain)

@@ -1,0 +1,115 @@
+"""Every error that this library raises on purpose, in one tree.
+
+::
+
+    TaskThreadError
+    ├── LifeError                      something was asked in the wrong state of life
+    │   ├── NotRunning                 the thread has not been started yet
+    │   ├── AlreadyStarted             run() of a thread that was started before
+    │   ├── StartCancelled             stopped before its enter__ had returned
+    │   ├── ThreadEnded                the thread has ended, or takes no new work any more
+    │   └── StopTimeout                the stop deadline passed        (also a TimeoutError)
+    ├── SignalError                    a signal could not be delivered or answered
+    │   ├── InboxFull                  post() found no room
+    │   ├── SendTimeout                no room within send_timeout     (also a TimeoutError)
+    │   ├── AskTimeout                 no reply within the timeout     (also a TimeoutError)
+    │   └── Deadlock                   threads wait for room in each other's full inboxes
+    └── PlacementError                 something was used in the wrong place
+        ├── WrongLoop                  it belongs to another event loop
+        ├── NotInThread                reCreate and reSchedule need a TaskThread around them
+        └── FamilyError                that child can't have that parent
+
+A wrong *type* of argument is a :class:`TypeError`, a wrong *value* a :class:`ValueError`, both at
+the caller. The message of each error says which thread it is about and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlreadyStarted",
+    "AskTimeout",
+    "Deadlock",
+    "FamilyError",
+    "InboxFull",
+    "LifeError",
+    "NotInThread",
+    "NotRunning",
+    "PlacementError",
+    "SendTimeout",
+    "SignalError",
+    "StartCancelled",
+    "StopTimeout",
+    "TaskThreadError",
+    "ThreadEnded",
+    "WrongLoop",
+]
+
+
+class TaskThreadError(Exception):
+    """The root of the tree: catches every error that this library raises on purpose."""
+
+
+class LifeError(TaskThreadError):
+    """Something was asked of a thread in the wrong state of its life."""
+
+
+class NotRunning(LifeError):
+    """The thread has not been started: await its ``run()`` first."""
+
+
+class AlreadyStarted(LifeError):
+    """A thread is run once. For another run construct another instance."""
+
+
+class StartCancelled(LifeError):
+    """The thread was stopped before its ``enter__`` had returned."""
+
+
+class ThreadEnded(LifeError):
+    """The thread has ended or is ending, and takes no signal, child or question any more."""
+
+
+class StopTimeout(LifeError, TimeoutError):
+    """The stop deadline passed: something had to be cut short, or is still hanging.
+
+    The message names each thread that was abandoned and the line in which it hangs.
+    """
+
+
+class SignalError(TaskThreadError):
+    """A signal could not be delivered or answered."""
+
+
+class InboxFull(SignalError):
+    """``post()`` found the inbox full. Nothing was sent; try later, or await ``insertSignal``."""
+
+
+class SendTimeout(SignalError, TimeoutError):
+    """The receiver made no room within its ``send_timeout``. The signal was not sent."""
+
+
+class AskTimeout(SignalError, TimeoutError):
+    """No reply came in time. The request may still be handled later; its reply is then ignored."""
+
+
+class Deadlock(SignalError):
+    """Handlers of several threads wait for room in each other's full inboxes.
+
+    Raised in the handler that closes the circle. Its signal was not sent.
+    """
+
+
+class PlacementError(TaskThreadError):
+    """Something was used in a place (a loop, a thread, a family) that it does not belong to."""
+
+
+class WrongLoop(PlacementError):
+    """An object that belongs to one event loop was used from another one."""
+
+
+class NotInThread(PlacementError):
+    """A task was to be started where no TaskThread could own it."""
+
+
+class FamilyError(PlacementError):
+    """A thread can't be its own ancestor, and it has at most one parent."""

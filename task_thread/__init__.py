@@ -14,7 +14,8 @@ from task_thread.core.root import run
 from task_thread.core.statistics import InboxStatistics, TaskStatistics, ThreadStatistics
 from task_thread.core.streams import Connection, Listener
 from task_thread.core.supervision import Backoff, on_error
-from task_thread.core.tasks import TaskRef, delete, reCreate, reSchedule
+from task_thread.core.taskref import TaskRef
+from task_thread.core.tasks import delete, reCreate, reSchedule
 from task_thread.core.thread import TaskThread, VirtualThread
 from task_thread.log import verbose
 

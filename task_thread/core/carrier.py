@@ -16,34 +16,14 @@ import warnings
 from asyncio import AbstractEventLoop
 from concurrent.futures import Executor
 from contextvars import Context
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from task_thread.core.inbox import Exchange
+from task_thread.core.exchange import Exchange
 
-__all__ = ["Carrier", "LoopFactory", "close_helpers", "stack_of"]
+if TYPE_CHECKING:
+    from task_thread.core.protocols import LoopFactory, Resident
 
-
-class LoopFactory(Protocol):
-    """Makes an event loop."""
-
-    def __call__(self) -> AbstractEventLoop:
-        """A new loop. Called in the OS thread that will run it."""
-        ...
-
-
-class Resident(Protocol):
-    """What a carrier asks of the thread that it carries; called in the carrier's OS thread."""
-
-    def on_loop(self, exchange: Exchange) -> None:
-        """The loop is there, and will run as soon as this returns."""
-
-    def off_loop(self, error: BaseException | None) -> None:
-        """The loop is closed, and the OS thread about to end; `error`: it never came to be."""
-
-    def loop_stopped(self, error: BaseException | None) -> bool:
-        """The loop has stopped, through `error` or a stop(). Whether the thread has ended: if not,
-        the loop is run again."""
-        ...
+__all__ = ["Carrier", "close_helpers", "stack_of"]
 
 
 class Carrier:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from task_thread.core.family import CHILD_SHARE, Family, is_within
 from task_thread.core.inbox import Inbox, InboxView
 from task_thread.core.life import Life
-from task_thread.core.tasks import Crew, TaskRef, current_crew
+from task_thread.core.taskref import TaskRef, current_crew
+from task_thread.core.tasks import Crew
 from task_thread.core.waits import waiting
 from task_thread.errors import Deadlock
 from task_thread.log import class_logger

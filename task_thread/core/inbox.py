@@ -1,23 +1,18 @@
-"""How signals travel: one exchange for each event loop, one inbox for each thread.
+"""The bounded inbox of a thread, and the line of those who wait for room in it.
 
 The rules:
 
-- A signal is *accepted* at the moment when :meth:`Inbox.offer` counts it, under the inbox's lock;
-  from then on it is handled once or counted dead. What is not accepted is the sender's again.
-- Signals that one loop's turn sends to one inbox leave together at the end of that turn: one put
-  into the receiving loop's janus queue, and one wake-up for all puts that a loop has not yet
-  seen. A put and a wake-up for each signal is twenty times slower (docs/performance.md).
-- Between threads on one loop a signal is appended, and nothing else.
+- A signal is *accepted* when it is counted, under the inbox's lock; from then on it is handled
+  once or counted dead. What is not accepted is the sender's again.
 - Who waits for room waits in a line, and holds his signal in his hand: when room comes the
   receiver takes it from him. So nobody overtakes, neither another task of the same thread nor
   what he himself had sent before.
+- A turn's later signals keep room for each other in advance, under one lock for many; what is
+  kept and not used is given back when the turn ends.
 
-Ownership: ``Inbox.queue`` belongs to the thread's loop (before the thread runs, to the lock);
-``_accepted``, ``_dead``, ``line`` and ``_refusing`` to the lock; ``taken`` is written by the loop
-alone and read by all. An exchange's ``lanes`` belong to its loop, its janus queue to janus.
-
-Of janus the synchronous side is used at both ends: its ``async_q.get`` costs a task, a lock and
-three turns of the loop for each wake-up, and binds the queue to one loop for good.
+Ownership: ``queue`` belongs to the thread's loop (before the thread runs an item may be appended
+from anywhere); ``_accepted``, ``_dead``, ``line`` and ``_refusing`` belong to the lock; ``taken``
+is written by the loop alone and read by all.
 """
 
 from __future__ import annotations
@@ -25,23 +20,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from asyncio import AbstractEventLoop
 from asyncio.events import _get_running_loop
 from collections import deque
-from collections.abc import Callable, Sequence
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-import janus
-
-from task_thread.core.turns import bell_for
+from task_thread.core.exchange import Exchange, exchange_here, here
 from task_thread.errors import SendTimeout, ThreadEnded, WrongLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Exchange", "Inbox", "InboxView", "Notice", "exchange_here"]
-
+__all__ = ["Inbox", "InboxView", "Notice"]
 
 _LANE_GROWTH: Final = 256  # signals that a lane keeps room for at the most before it has them
 
@@ -50,156 +40,6 @@ class Notice:
     """An item that takes no room and is no signal: the family's own messages."""
 
     __slots__ = ()
-
-
-class _Parcels(janus.Queue[Any]):
-    """A janus queue that hands over all that waits at once, and asks for one ring for it.
-
-    What is put is a parcel, a list of three: the inbox, a turn's items for it, and whether the
-    sender shall ring, which the queue answers. (A class of its own would cost more than the put.)
-    """
-
-    def _init(self, maxsize: int) -> None:
-        self._waiting: list[list[Any]] = []
-
-    def _qsize(self) -> int:
-        return len(self._waiting)
-
-    def _put(self, item: list[Any]) -> None:
-        item[2] = not self._waiting
-        self._waiting.append(item)
-
-    def _get(self) -> list[list[Any]]:
-        taken, self._waiting = self._waiting, []
-        return taken
-
-
-class _Here(threading.local):
-    """The exchange of the loop that an OS thread of ours runs, for as long as it runs it."""
-
-    exchange: Exchange | None = None
-
-
-_here: Final = _Here()
-
-_EXCHANGES: Final[dict[AbstractEventLoop, Exchange]] = {}
-# Changed by Exchange.open and close alone, each for its own loop; a dict's single operations are
-# atomic with and without a GIL.
-
-
-def exchange_here() -> Exchange | None:
-    """The open exchange of the running loop, None where no thread lives on it."""
-    return _here.exchange or _EXCHANGES.get(_get_running_loop())  # type: ignore[arg-type]
-
-
-class Lane(list[Any]):
-    """What one turn of a loop sends to one inbox. Owned by that loop.
-
-    :ivar limit: for how many items in all the inbox has kept room.
-    """
-
-    __slots__ = ("limit",)
-
-    def __init__(self, item: Any) -> None:
-        super().__init__((item,))
-        self.limit = 1
-
-
-class Exchange:
-    """What crosses between one loop's threads and the others. One for each loop that carries any.
-
-    Several threads may share it (VirtualThreads on one loop): each opens it and closes it.
-    """
-
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
-        self._bell = bell_for(loop, self.flush, self.drain)
-        self._parcels = _Parcels().sync_q
-        self._put, self._get = self._parcels.put_nowait, self._parcels.get_nowait
-        self.lanes: dict[Inbox, Lane] = {}
-        self._users = 0
-        self._rung_at: float | None = None
-        self._lag = 0.0
-
-    @classmethod
-    def open(cls, loop: AbstractEventLoop, *, own: bool = False) -> Exchange:
-        """The exchange of `loop`, made where there is none. In that loop's OS thread only.
-
-        :param own: that OS thread is ours and runs this loop to its end. On a loop of somebody
-            else's, which may be stopped before its turn ends, nothing waits for that.
-        """
-        exchange = _EXCHANGES.get(loop)
-        if exchange is None:
-            exchange = _EXCHANGES[loop] = cls(loop)
-        if own:
-            _here.exchange = exchange
-        exchange._users += 1
-        return exchange
-
-    def close(self) -> None:
-        """Give it back; the last one to do so shuts it. On its loop only."""
-        self.flush()
-        self._users -= 1
-        if self._users:
-            return
-        _EXCHANGES.pop(self.loop, None)
-        if _here.exchange is self:
-            _here.exchange = None
-        self._parcels.shutdown()
-        self._bell.close()
-        self.drain()
-
-    def lag(self) -> float:
-        """Seconds from a ring for this loop until it came: of the last one, or of one that still
-        waits if that is longer already. From any thread."""
-        rung_at = self._rung_at
-        return self._lag if rung_at is None else max(self._lag, monotonic() - rung_at)
-
-    def open_lane(self, inbox: Inbox, item: Any) -> None:
-        """Let `item`, and what is added to the lane, leave with this turn of the loop. On its
-        loop only."""
-        if not self.lanes:
-            self._bell.want_turn_end()
-        self.lanes[inbox] = Lane(item)
-
-    def flush(self) -> None:
-        """Send what this turn of the loop has collected. On its loop only."""
-        lanes = self.lanes
-        if lanes:
-            self.lanes = {}
-            for inbox, lane in lanes.items():
-                if lane.limit > len(lane):
-                    inbox.give_back(lane.limit - len(lane))
-                inbox.home.receive(inbox, lane)
-
-    def receive(self, inbox: Inbox, items: Sequence[Any]) -> None:
-        """Take `items` for `inbox`, a thread of this loop. From any thread."""
-        parcel = [inbox, items, False]
-        try:
-            self._put(parcel)
-        except janus.SyncQueueShutDown:
-            inbox.bury(items)
-            return
-        if parcel[2]:
-            self._rung_at = monotonic()
-            self._bell.ring()
-
-    def call(self, callback: Callable[[], object]) -> None:
-        """Run `callback` on this loop soon; never, if the loop is closed. From any thread."""
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(callback)
-
-    def drain(self) -> None:
-        """Hand all that came in to the inboxes that it is for. On its loop only."""
-        rung_at = self._rung_at
-        if rung_at is not None:
-            self._lag, self._rung_at = monotonic() - rung_at, None
-        try:
-            parcels: list[list[Any]] = self._get()
-        except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):
-            return
-        for inbox, items, _ in parcels:
-            inbox.arrive(items)
 
 
 class _InLine:
@@ -221,17 +61,6 @@ class _InLine:
     def _settle(self, accepted: bool) -> None:
         if not self.future.done():
             self.future.set_result(accepted)
-
-
-class InboxCount(NamedTuple):
-    """One reading of an inbox's counters. accepted == handled + dead + depth."""
-
-    depth: int
-    capacity: int
-    high_water: int
-    accepted: int
-    handled: int
-    dead: int
 
 
 class Inbox:
@@ -282,7 +111,7 @@ class Inbox:
         :returns: whether it was accepted.
         :raises ThreadEnded: the owner takes no signals any more.
         """
-        sender = _here.exchange
+        sender = here.exchange
         if sender is not None:
             lane = sender.lanes.get(self)
             if lane is not None:
@@ -504,13 +333,11 @@ class Inbox:
     def _has_room(self) -> bool:
         return not 0 < self.capacity <= self.depth()
 
-    def count(self) -> InboxCount:
-        """All counters, read together."""
+    def count(self) -> tuple[int, int, int, int, int, int]:
+        """Depth, capacity, high water, accepted, handled and dead, read together."""
         with self._lock:
             accepted, taken, dead = self._accepted, self.taken, self._dead
-            return InboxCount(
-                accepted - taken - dead, self.capacity, self._high_water, accepted, taken, dead
-            )
+            return accepted - taken - dead, self.capacity, self._high_water, accepted, taken, dead
 
 
 class InboxView:

@@ -1,15 +1,9 @@
-"""The driver of one thread's life: starts it, winds it down, gives it up. Rules: lifecycle.py.
+"""The driver of one thread's life: its start, the orders to end it, its end. Rules: lifecycle.py.
 
 A thread that runs is one asyncio task: it awaits ``enter__`` and then handles signals. What ends
-it (an order from outside, its own wish, something that raised) starts a second task that winds
-everything down under one absolute deadline::
-
-    stopping__ -> children -> what is left in the inbox -> exit__ -> tasks -> the loop
-
-Whatever hangs in one of these steps is cancelled when most of the time that is left has passed,
-closed by force when that does not help, and the next step goes on: no step can stop the others.
-Only a call that blocks the loop itself holds everything up; then whoever waits for the end gives
-the thread up, from outside, with :meth:`Life.abandon`.
+it (an order from outside, its own wish, something that raised) begins its winding down
+(winding.py). A call that blocks the loop itself holds everything up; then whoever waits for the
+end gives the thread up, from outside, with :meth:`Life.abandon`.
 
 Ownership: ``state``, ``_reason``, ``limit`` and ``loop`` are changed under ``lock``; everything
 else belongs to the thread's own loop.
@@ -20,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from math import inf
@@ -28,13 +22,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core import lifecycle
-from task_thread.core.carrier import Carrier, close_helpers, stack_of
+from task_thread.core.carrier import Carrier, stack_of
+from task_thread.core.ending import where_it_hangs
+from task_thread.core.exchange import Exchange, exchange_here
 from task_thread.core.family import CHILD_SHARE, ChildEnded
-from task_thread.core.inbox import Exchange, exchange_here
 from task_thread.core.lifecycle import Event, ExitKind, ExitReason, State
 from task_thread.core.listener import listen
 from task_thread.core.streams import check_streams, explain_wrong_loop
-from task_thread.core.tasks import close_by_force, current_crew, current_ref, end_tasks
+from task_thread.core.taskref import current_crew, current_ref
+from task_thread.core.winding import Winding
 from task_thread.errors import AlreadyStarted, NotRunning, StartCancelled, ThreadEnded
 from task_thread.latch import Latch
 from task_thread.log import ensure_visible
@@ -44,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Life"]
 
-_STEP_SHARE: Final = 0.8  # of the time left: when a step that hangs is cancelled
-_FORCE_SHARE: Final = 0.5  # of the time left then: when it is closed by force
 _OVERDUE_KEPT: Final = 20  # threads cut off or given up that are remembered by name
 
 
@@ -53,9 +47,9 @@ class Life:
     """One thread's life."""
 
     __slots__ = (
-        "_aside", "_asked_at", "_carrier", "_context", "_ended_at", "_exchange", "_hurry", "_ident",
-        "_main", "_ordered", "_reason", "_started_at", "_thread", "_winder", "draining", "ended",
-        "entered", "limit", "lock", "loop", "overdue", "started", "state",
+        "_asked_at", "_carrier", "_context", "_ended_at", "_ident", "_ordered", "_reason",
+        "_started_at", "_thread", "_winding", "aside", "draining", "ended", "entered", "exchange",
+        "limit", "lock", "loop", "main", "overdue", "started", "state",
     )  # fmt: skip
 
     def __init__(self, thread: TaskThread) -> None:
@@ -72,19 +66,13 @@ class Life:
         self._ordered: ExitKind | None = None
         self._reason: ExitReason | None = None
         self._started_at = self._ended_at = self._asked_at = 0.0
-        self._aside: set[asyncio.Task[Any]] = set()
+        self.aside: set[asyncio.Task[Any]] = set()
         self._ident: int | None = None
         self._carrier: Carrier | None = None
-        self._exchange: Exchange | None = None
-        self._main: asyncio.Task[None] | None = None
-        self._winder: asyncio.Task[None] | None = None
-        self._hurry: asyncio.Future[None] | None = None
+        self.exchange: Exchange | None = None
+        self.main: asyncio.Task[None] | None = None  # awaits enter__, then handles signals
+        self._winding: Winding | None = None
         self._context: Context | None = None
-
-    @property
-    def main(self) -> asyncio.Task[None] | None:
-        """The task that awaits ``enter__`` and then handles signals."""
-        return self._main
 
     @property
     def give_up_at(self) -> float:
@@ -99,8 +87,8 @@ class Life:
             coroutine, name=f"{self._thread}/{name}", context=self._context
         )
         # The loop itself keeps only a weak reference.
-        self._aside.add(task)
-        task.add_done_callback(self._aside.discard)
+        self.aside.add(task)
+        task.add_done_callback(self.aside.discard)
 
     # ---- asked from any thread ------------------------------------------------------------
 
@@ -117,9 +105,14 @@ class Life:
         return (self._ended_at or monotonic()) - self._started_at
 
     @property
+    def own_loop(self) -> bool:
+        """Whether the loop is the thread's alone."""
+        return self._carrier is not None
+
+    @property
     def lag(self) -> float:
         """See :meth:`Exchange.lag`."""
-        return 0.0 if self._exchange is None else self._exchange.lag()
+        return 0.0 if self.exchange is None else self.exchange.lag()
 
     def share(self, of: float) -> float:
         """The moment at which the share `of` the time that is left will have passed."""
@@ -191,7 +184,7 @@ class Life:
             self.state = state
             self._ended_at = monotonic()
         thread.logger.critical("abandoned: it hangs past its deadline\n%s", where)
-        self._note_overdue(f"{thread} was abandoned, it hangs in:\n{where}")
+        self.note_overdue(f"{thread} was abandoned, it hangs in:\n{where}")
         for child in reversed(thread.children):
             child._taskthread.life.order_stop("shutdown", limit)
             while not child._taskthread.life.ended.is_set() and monotonic() < limit:
@@ -205,8 +198,10 @@ class Life:
         """Where it hangs: the call that blocks its loop, or the line in which its step waits."""
         if self._ident != threading.get_ident():
             return stack_of(self._ident)
-        task = self._winder if self._main is None or self._main.done() else self._main
-        return "" if task is None else _where(task)
+        task = self.main
+        if (task is None or task.done()) and self._winding is not None:
+            task = self._winding.task
+        return "" if task is None else where_it_hangs(task)
 
     def reap(self) -> None:
         """After the end: wait for the OS thread to be gone. From another OS thread."""
@@ -273,12 +268,12 @@ class Life:
 
     def on_loop(self, exchange: Exchange) -> None:
         """The thread's loop is there: begin to live on it."""
-        self._exchange = exchange
+        self.exchange = exchange
         self._ident = threading.get_ident()
         thread = self._thread
         thread._taskthread.crew.loop = exchange.loop
         thread._taskthread.inbox.settle_in(exchange)
-        self._main = exchange.loop.create_task(
+        self.main = exchange.loop.create_task(
             self._live(), name=f"{thread}/signals", context=self._context
         )
         with self.lock:
@@ -316,17 +311,15 @@ class Life:
         explain_wrong_loop(error, thread)
         error.add_note(f"in {thread}, {where}")
         thread.logger.error("crashed in %s", where, exc_info=error)
-        self._worsen(ExitReason("crash", error, where))
+        self.worsen(ExitReason("crash", error, where))
         self.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
 
     def begin_stop(self) -> None:
         """Begin to wind down; or hurry, where that was begun already."""
         if self.loop is None:
             return
-        if self._winder is not None:
-            if self._hurry is not None and not self._hurry.done():
-                self._hurry.set_result(None)
-            self._thread._taskthread.family.hurry()
+        if self._winding is not None:
+            self._winding.hurry()
             return
         with self.lock:
             state = lifecycle.advance(self.state, Event.STOP)
@@ -336,118 +329,14 @@ class Life:
                 self.limit = monotonic() + self._thread.stop_timeout
             else:
                 return
-        self._winder = self.loop.create_task(
-            self._wind_down(), name=f"{self._thread}/stop", context=self._context
-        )
+        self._winding = Winding(self._thread, self.loop, self._context)
 
-    async def _wind_down(self) -> None:
-        thread = self._thread
-        try:
-            if not self.entered:
-                await self._cancel(self._main, "enter__")
-            else:
-                await self._step(thread.stopping__, "stopping__")
-            await thread._taskthread.family.stop_all()
-            await self._drain()
-            if self.entered:
-                await self._step(thread.exit__, "exit__")
-            await self._end_tasks()
-        except BaseException as error:  # a bug in here must not leave everyone waiting
-            thread.logger.critical("winding down failed", exc_info=error)
-            self._worsen(ExitReason("crash", error, "winding down"))
-            thread._taskthread.inbox.seal()
-        finally:
-            self._conclude()
-
-    async def _drain(self) -> None:
-        """Let the listener handle what is left, unless it has crashed; bury the rest."""
-        thread = self._thread
-        assert self._exchange is not None
-        thread._taskthread.inbox.refuse()
-        self._exchange.drain()
-        main = self._main
-        if main is not None and not main.done():
-            self.draining = True
-            thread._taskthread.inbox.wake()
-            if not await self._until(main, _STEP_SHARE):
-                await self._cancel(main, "its signal handler")
-        thread._taskthread.inbox.seal()
-        thread._taskthread.fail_requests()
-
-    async def _end_tasks(self) -> None:
-        thread = self._thread
-        assert self.loop is not None
-        thread._taskthread.crew.closed = True
-        refs = [
-            ref for ref in thread._taskthread.crew.refs if ref.task is not asyncio.current_task()
-        ]
-        for ref in refs:
-            ref.cancel()
-        for aside in self._aside:
-            aside.cancel()
-        tasks: set[asyncio.Task[Any]] = {ref.task for ref in refs}
-        tasks |= self._aside
-        if self._carrier is not None:
-            others = asyncio.all_tasks(self.loop) - tasks - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            tasks |= others
-        for task in await end_tasks(tasks, self.share(_STEP_SHARE)):
-            self._cut_off(task.get_name(), "ignored its cancel")
-        if self._carrier is not None and not await close_helpers(
-            self.loop, max(0.01, self.share(_FORCE_SHARE) - monotonic())
-        ):
-            self._cut_off("the loop's executor", "was left behind with a call still running")
-
-    async def _step(self, hook: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
-        """Await a hook; cancel it when it takes too long, close it when that does not help."""
-        assert self.loop is not None
-        task = self.loop.create_task(
-            _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
-        )
-        if not await self._until(task, _STEP_SHARE):
-            await self._cancel(task, name)
-        if task.done() and not task.cancelled():
-            error = task.exception()
-            if error is not None:
-                self.fail(error, name)
-
-    async def _cancel(self, task: asyncio.Task[Any] | None, name: str) -> None:
-        if task is None or task.done():
-            return
-        if self.entered:
-            self._cut_off(name, _where(task))
-        task.cancel()
-        if await self._until(task, _FORCE_SHARE):
-            return
-        if not self.entered:
-            self._cut_off(name, _where(task))
-        close_by_force(task)
-
-    async def _until(self, task: asyncio.Task[Any], share: float) -> bool:
-        """Wait for `task`, at most that share of the time left, which may shrink meanwhile."""
-        assert self.loop is not None
-        begun = monotonic()
-        while not task.done():
-            left = begun + max(0.0, self.limit - begun) * share - monotonic()
-            if left <= 0:
-                return False
-            self._hurry = self.loop.create_future()
-            await asyncio.wait(
-                (task, self._hurry), timeout=left, return_when=asyncio.FIRST_COMPLETED
-            )
-        return True
-
-    def _cut_off(self, name: str, how: str) -> None:
-        self._thread.logger.error("%s was cut off past the deadline: %s", name, how)
-        self._worsen(ExitReason("timeout", detail=f"{name}: {how}"))
-        self._note_overdue(f"{self._thread}: {name} was cut off, {how}")
-
-    def _worsen(self, reason: ExitReason) -> None:
+    def worsen(self, reason: ExitReason) -> None:
+        """Of several reasons the gravest counts. On its own loop."""
         with self.lock:
             self._reason = reason if self._reason is None else self._reason.worst(reason)
 
-    def _conclude(self) -> None:
+    def conclude(self) -> None:
         """All is wound down: say why, and leave the loop."""
         ordered = ExitReason(self._ordered or "normal")
         with self.lock:
@@ -464,18 +353,18 @@ class Life:
             assert self.loop is not None
             self.loop.stop()  # off_loop tells, when the loop is closed
             return
-        if self._exchange is not None:
-            self._exchange.close()
+        if self.exchange is not None:
+            self.exchange.close()
         if state is not None:
             self._tell(reason)
 
     def loop_stopped(self, error: BaseException | None) -> bool:
         """The carrier's loop has stopped: because all has ended, or out of turn."""
         assert self.loop is not None
-        if self._winder is not None and self._winder.done():
+        if self._winding is not None and self._winding.task.done():
             return True
         if self.loop.is_closed():
-            self._worsen(ExitReason("crash", error, "its loop was closed by hand"))
+            self.worsen(ExitReason("crash", error, "its loop was closed by hand"))
             self._thread._taskthread.inbox.seal()
             with self.lock:
                 self.state = lifecycle.advance(self.state, Event.STOP) or self.state
@@ -483,7 +372,7 @@ class Life:
             return True
         if error is not None:
             self.fail(error, "a callback of its loop")
-        elif self._winder is None:
+        elif self._winding is None:
             self._thread.logger.warning("its loop was stopped by hand: the thread ends")
             self.order_stop("normal", monotonic() + self._thread.stop_timeout * CHILD_SHARE)
         return False
@@ -512,7 +401,7 @@ class Life:
         parent = thread.parent
         if parent is not None:
             for line in self.overdue:
-                parent._taskthread.life._note_overdue(line)
+                parent._taskthread.life.note_overdue(line)
             parent._taskthread.family.leave(thread)
             if self.started.is_set():
                 # Who was in run() is told there, and by an exception.
@@ -525,32 +414,7 @@ class Life:
             )
         self.ended.set(reason)
 
-    def _note_overdue(self, line: str) -> None:
+    def note_overdue(self, line: str) -> None:
+        """Remember what hung past the deadline, for the root to say. From any thread."""
         if len(self.overdue) < _OVERDUE_KEPT:
             self.overdue.append(line)
-
-
-async def _run_hook(hook: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """A task ends with a SystemExit by ending the loop with it: a hook's is an error like others.
-
-    :raises Exception: what the hook raised.
-    """
-    try:
-        await hook()
-    except SystemExit as error:
-        raise RuntimeError(f"sys.exit({error.code!r}) in a hook") from error
-
-
-def _where(task: asyncio.Task[Any]) -> str:
-    """In which line a suspended task hangs."""
-    frames = task.get_stack()
-    awaited: Any = task.get_coro()
-    while getattr(awaited, "cr_await", None) is not None:
-        awaited = awaited.cr_await
-        frame = getattr(awaited, "cr_frame", None)
-        if frame is not None:
-            frames = [frame]
-    if not frames:
-        return "it hangs"
-    frame = frames[-1]
-    return f"it hangs in {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}"

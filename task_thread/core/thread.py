@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import structlog
 
-    from task_thread.core.carrier import LoopFactory
     from task_thread.core.lifecycle import ExitReason, State
+    from task_thread.core.protocols import LoopFactory
 
 __all__ = ["TaskThread", "VirtualThread"]
 

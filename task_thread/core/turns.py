@@ -19,25 +19,15 @@ import selectors
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["Bell", "bell_for", "new_event_loop"]
+if TYPE_CHECKING:
+    from task_thread.core.protocols import Bell
+
+__all__ = ["bell_for", "new_event_loop"]
 
 
 _select: Final = selectors.DefaultSelector.select  # looked up once: every turn passes here
-
-
-class Bell(Protocol):
-    """How an exchange hears of its loop's turns and is rung for from outside."""
-
-    def want_turn_end(self) -> None:
-        """Call the exchange's flush when this turn ends. On the loop only."""
-
-    def ring(self) -> None:
-        """Call the exchange's drain soon. From any thread."""
-
-    def close(self) -> None:
-        """Call nothing any more. On the loop only."""
 
 
 class TurnSelector(selectors.DefaultSelector):

@@ -12,18 +12,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from task_thread.errors import Deadlock
 
-
-class Named(Protocol):
-    """What can wait and be waited for."""
-
-    def name(self) -> str:
-        """For the error's message."""
-        ...
-
+if TYPE_CHECKING:
+    from task_thread.core.protocols import Named
 
 _lock: Final = threading.Lock()
 _waits: Final[dict[Named, Named]] = {}

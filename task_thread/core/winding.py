@@ -1,0 +1,163 @@
+"""Winding a thread down, in order and in time.
+
+::
+
+    stopping__ -> children -> what is left in the inbox -> exit__ -> tasks -> the loop
+
+All of it under one absolute deadline. Whatever hangs in one of these steps is cancelled when most
+of the time that is left has passed, closed by force when that does not help, and the next step goes
+on: no step can stop the others.
+
+All of it belongs to the thread's own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from task_thread.core.carrier import close_helpers
+from task_thread.core.ending import close_by_force, end_tasks, where_it_hangs
+from task_thread.core.lifecycle import ExitReason
+
+if TYPE_CHECKING:
+    from task_thread.core.thread import TaskThread
+
+__all__ = ["Winding"]
+
+_STEP_SHARE: Final = 0.8  # of the time left: when a step that hangs is cancelled
+_FORCE_SHARE: Final = 0.5  # of the time left then: when it is closed by force
+
+
+class Winding:
+    """The winding down of one thread, begun by making it. On the thread's loop.
+
+    :ivar task: the task that does it.
+    """
+
+    def __init__(
+        self, thread: TaskThread, loop: asyncio.AbstractEventLoop, context: Context | None
+    ) -> None:
+        self._thread = thread
+        self._engine = thread._taskthread
+        self._life = thread._taskthread.life
+        self._loop = loop
+        self._context = context
+        self._hurry: asyncio.Future[None] | None = None
+        self.task = loop.create_task(self._wind_down(), name=f"{thread}/stop", context=context)
+
+    def hurry(self) -> None:
+        """The deadline has come nearer: look at it again."""
+        if self._hurry is not None and not self._hurry.done():
+            self._hurry.set_result(None)
+        self._engine.family.hurry()
+
+    async def _wind_down(self) -> None:
+        thread = self._thread
+        try:
+            if not self._life.entered:
+                await self._cancel(self._life.main, "enter__")
+            else:
+                await self._step(thread.stopping__, "stopping__")
+            await self._engine.family.stop_all()
+            await self._drain()
+            if self._life.entered:
+                await self._step(thread.exit__, "exit__")
+            await self._end_tasks()
+        except BaseException as error:  # a bug in here must not leave everyone waiting
+            thread.logger.critical("winding down failed", exc_info=error)
+            self._life.worsen(ExitReason("crash", error, "winding down"))
+            self._engine.inbox.seal()
+        finally:
+            self._life.conclude()
+
+    async def _drain(self) -> None:
+        """Let the listener handle what is left, unless it has crashed; bury the rest."""
+        assert self._life.exchange is not None
+        self._engine.inbox.refuse()
+        self._life.exchange.drain()
+        main = self._life.main
+        if main is not None and not main.done():
+            self._life.draining = True
+            self._engine.inbox.wake()
+            if not await self._until(main, _STEP_SHARE):
+                await self._cancel(main, "its signal handler")
+        self._engine.inbox.seal()
+        self._engine.fail_requests()
+
+    async def _end_tasks(self) -> None:
+        self._engine.crew.closed = True
+        refs = [ref for ref in self._engine.crew.refs if ref.task is not asyncio.current_task()]
+        for ref in refs:
+            ref.cancel()
+        for aside in self._life.aside:
+            aside.cancel()
+        tasks: set[asyncio.Task[Any]] = {ref.task for ref in refs}
+        tasks |= self._life.aside
+        if self._life.own_loop:
+            others = asyncio.all_tasks(self._loop) - tasks - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            tasks |= others
+        for task in await end_tasks(tasks, self._life.share(_STEP_SHARE)):
+            self._cut_off(task.get_name(), "ignored its cancel")
+        if self._life.own_loop and not await close_helpers(
+            self._loop, max(0.01, self._life.share(_FORCE_SHARE) - monotonic())
+        ):
+            self._cut_off("the loop's executor", "was left behind with a call still running")
+
+    async def _step(self, hook: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+        """Await a hook; cancel it when it takes too long, close it when that does not help."""
+        task = self._loop.create_task(
+            _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
+        )
+        if not await self._until(task, _STEP_SHARE):
+            await self._cancel(task, name)
+        if task.done() and not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                self._life.fail(error, name)
+
+    async def _cancel(self, task: asyncio.Task[Any] | None, name: str) -> None:
+        if task is None or task.done():
+            return
+        if self._life.entered:
+            self._cut_off(name, where_it_hangs(task))
+        task.cancel()
+        if await self._until(task, _FORCE_SHARE):
+            return
+        if not self._life.entered:
+            self._cut_off(name, where_it_hangs(task))
+        close_by_force(task)
+
+    async def _until(self, task: asyncio.Task[Any], share: float) -> bool:
+        """Wait for `task`, at most that share of the time left, which may shrink meanwhile."""
+        begun = monotonic()
+        while not task.done():
+            left = begun + max(0.0, self._life.limit - begun) * share - monotonic()
+            if left <= 0:
+                return False
+            self._hurry = self._loop.create_future()
+            await asyncio.wait(
+                (task, self._hurry), timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+        return True
+
+    def _cut_off(self, name: str, how: str) -> None:
+        self._thread.logger.error("%s was cut off past the deadline: %s", name, how)
+        self._life.worsen(ExitReason("timeout", detail=f"{name}: {how}"))
+        self._life.note_overdue(f"{self._thread}: {name} was cut off, {how}")
+
+
+async def _run_hook(hook: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """A task ends with a SystemExit by ending the loop with it: a hook's is an error like others.
+
+    :raises Exception: what the hook raised.
+    """
+    try:
+        await hook()
+    except SystemExit as error:
+        raise RuntimeError(f"sys.exit({error.code!r}) in a hook") from error

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Life"]
 
+_LAST_GRACE: Final = 0.5  # seconds for the children of a thread that was given up
 _OVERDUE_KEPT: Final = 20  # threads cut off or given up that are remembered by name
 
 
@@ -168,6 +169,21 @@ class Life:
             with contextlib.suppress(RuntimeError):  # closed this very moment: it has ended
                 loop.call_soon_threadsafe(self.begin_stop)
         self.ended.poke()
+        self.started.poke()
+
+    async def wait(self, latch: Latch[Any], give_up: float = inf) -> None:
+        """Wait for one of the two latches. From any loop but the thread's own.
+
+        Whoever waits is the thread's judge: past the deadline of an ordered stop (or `give_up`, in
+        seconds of time.monotonic()) he gives it up, which sets both.
+        """
+        while not latch.is_set():
+            now = monotonic()
+            limit = min(self.give_up_at, give_up)
+            if now >= limit:
+                await self.abandon(now + _LAST_GRACE)
+                return
+            await latch.wait_once(None if limit == inf else limit - now)
 
     async def abandon(self, limit: float) -> None:
         """Give the thread up: it hangs in a call that cannot be interrupted. From any other loop.
@@ -192,6 +208,7 @@ class Life:
             if not child._taskthread.life.ended.is_set():
                 await child._taskthread.life.abandon(limit)
         thread._taskthread.inbox.seal()
+        thread._taskthread.fail_requests()
         self._tell(reason)
 
     def _stack(self) -> str:
@@ -234,12 +251,13 @@ class Life:
             self._context.run(current_ref.set, None)
             self._place()
         try:
-            await self.started.wait()
+            await self.wait(self.started)
         except asyncio.CancelledError:
             self.order_stop("shutdown", monotonic() + thread.stop_timeout * CHILD_SHARE)
             raise
         error = self.started.get()
         if error is not None:
+            self.reap()
             raise error
 
     def _place(self) -> None:
@@ -264,7 +282,10 @@ class Life:
         if home is here:
             self.on_loop(Exchange.open(here))
         else:
-            home.call_soon_threadsafe(lambda: self.on_loop(Exchange.open(home)))
+            try:
+                home.call_soon_threadsafe(lambda: self.on_loop(Exchange.open(home)))
+            except RuntimeError:  # closed this very moment
+                self.off_loop(ThreadEnded(f"{thread.parent} has ended: no new children"))
 
     def on_loop(self, exchange: Exchange) -> None:
         """The thread's loop is there: begin to live on it."""
@@ -329,6 +350,9 @@ class Life:
                 self.limit = monotonic() + self._thread.stop_timeout
             else:
                 return
+        if not self.entered and self.main is not None:
+            # At once: a step later enter__ might meet the stop in another shape, as an error.
+            self.main.cancel()
         self._winding = Winding(self._thread, self.loop, self._context)
 
     def worsen(self, reason: ExitReason) -> None:
@@ -403,16 +427,15 @@ class Life:
             for line in self.overdue:
                 parent._taskthread.life.note_overdue(line)
             parent._taskthread.family.leave(thread)
-            if self.started.is_set():
-                # Who was in run() is told there, and by an exception.
+            if self.started.is_set():  # else whoever is in run() is told there
                 parent._taskthread.inbox.notify(ChildEnded(thread, reason))
+        self.ended.set(reason)  # first: whoever is told by run() shall find the reason
         if not self.started.is_set():
             self.started.set(
                 reason.exception
                 if reason.exception is not None
                 else StartCancelled(f"{thread} was stopped while it started ({reason})")
             )
-        self.ended.set(reason)
 
     def note_overdue(self, line: str) -> None:
         """Remember what hung past the deadline, for the root to say. From any thread."""

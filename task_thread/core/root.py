@@ -1,22 +1,21 @@
 """What stands around a tree: waiting for its end, OS signals, exit codes, synchronous programs.
 
-Whoever waits for a thread's end is its judge: past the deadline he gives it up, since a thread
-whose loop is blocked can't say so itself.
+Whoever waits for a thread's end is its judge (Life.wait): past the deadline he gives it up, since
+a thread whose loop is blocked can't say so itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from math import inf
-from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from task_thread.core.family import CHILD_SHARE
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import StartCancelled, StopTimeout, WrongLoop
 
@@ -100,10 +99,8 @@ async def run_root(root: TaskThread) -> None:
     """Run the tree and wait for its end; see :meth:`TaskThread.run`."""
     with _os_signals(root):
         try:
-            await root._taskthread.start()
-        except StartCancelled:
-            pass
-        try:
+            with contextlib.suppress(StartCancelled):
+                await root._taskthread.start()
             await wait_ended(root)
         except asyncio.CancelledError:
             # Who runs a tree and is cancelled does not leave it behind.
@@ -114,17 +111,10 @@ async def run_root(root: TaskThread) -> None:
 
 
 async def wait_ended(thread: TaskThread, give_up: float = inf) -> None:
-    """Wait until `thread` has ended; give it up at its deadline, or at `give_up`, and its
-    children with it. Times are seconds of time.monotonic(). From any loop but its own."""
+    """Wait until `thread` has ended and its OS thread is gone; give it up past its deadline, or
+    at `give_up` (seconds of time.monotonic()). From any loop but its own."""
     life = thread._taskthread.life
-    while not life.ended.is_set():
-        now = monotonic()
-        # An order leaves the judge a tenth of the time: see Engine.ask_to_end.
-        limit = min(life.give_up_at, give_up)
-        if now >= limit:
-            await life.abandon(now + max(0.1, _HURRY_TIMEOUT * CHILD_SHARE))
-            break
-        await life.ended.wait_once(None if limit == inf else limit - now)
+    await life.wait(life.ended, give_up)
     life.reap()
 
 

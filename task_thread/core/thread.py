@@ -222,7 +222,10 @@ class TaskThread:
         if child is not None:
             if not isinstance(child, TaskThread):
                 raise TypeError(f"a child is a TaskThread, not {child!r}")
-            await child.insertSignal(signal)
+            if not isinstance(signal, Signal) or signal._control:
+                await child.insertSignal(signal)
+            elif not child._taskthread.inbox.offer(signal):  # no coroutine more than needed
+                await child._taskthread.wait_for_room(signal)
             return
         if not isinstance(signal, Signal):
             raise TypeError(f"{signal!r} is no Signal: subclass task_thread.signals.Signal")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from task_thread.core.family import CHILD_SHARE, Family, is_within
 from task_thread.core.inbox import Inbox, InboxView
 from task_thread.core.life import Life
+from task_thread.core.lifecycle import State
 from task_thread.core.taskref import TaskRef, current_crew
 from task_thread.core.tasks import Crew
 from task_thread.core.waits import waiting
@@ -83,7 +84,7 @@ class Engine:
     async def start(self) -> None:
         """Start it, in its family where it has a parent. See Life.start for what it raises."""
         parent = self.thread.parent
-        if parent is not None:
+        if parent is not None and self.life.state is State.NEW:
             parent._taskthread.family.adopt(self.thread)
         await self.life.start()
 

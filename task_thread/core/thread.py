@@ -222,7 +222,7 @@ class TaskThread:
         if child is not None:
             if not isinstance(child, TaskThread):
                 raise TypeError(f"a child is a TaskThread, not {child!r}")
-            if not isinstance(signal, Signal) or signal._control:
+            if getattr(signal, "_control", True):  # none of the ordinary kind
                 await child.insertSignal(signal)
             elif not child._taskthread.inbox.offer(signal):  # no coroutine more than needed
                 await child._taskthread.wait_for_room(signal)

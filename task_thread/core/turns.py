@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import os
 import selectors
-import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -24,22 +23,37 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from task_thread.core.protocols import Bell
 
-__all__ = ["bell_for", "new_event_loop"]
+__all__ = ["NO_BELL", "bell_for", "new_event_loop"]
 
 
 _select: Final = selectors.DefaultSelector.select  # looked up once: every turn passes here
 
 
+class _Eventfd:
+    """A descriptor that is closed when nobody can use it any more.
+
+    A sender may have found the loop alive and ring when it was closed just then: the number would
+    be somebody else's file by now. While he rings he holds a reference to this, and a lock for each
+    ring is not needed.
+    """
+
+    def __init__(self) -> None:
+        self.number = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
 class TurnSelector(selectors.DefaultSelector):
     """The system's best selector, which ends and begins a loop's turns in our hearing.
 
-    Ownership: all of it belongs to the loop, but :meth:`ring`, which only writes to a descriptor.
+    All of it belongs to the loop.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.register(self._bell, selectors.EVENT_READ)
+        self.eventfd = _Eventfd()
+        self.register(self.eventfd.number, selectors.EVENT_READ)
         self.at_turn_end: Callable[[], None] | None = None
         self.on_ring: Callable[[], None] | None = None
         self.wanted = False
@@ -53,23 +67,15 @@ class TurnSelector(selectors.DefaultSelector):
         events = _select(self, timeout)
         if not events:
             return events
+        number = self.eventfd.number
         for index, (key, _) in enumerate(events):
-            if key.fd == self._bell:
+            if key.fd == number:
                 del events[index]
-                os.eventfd_read(self._bell)
+                os.eventfd_read(number)
                 if self.on_ring is not None:
                     self.on_ring()
                 break
         return events
-
-    def ring(self) -> None:
-        """Let select() return and call ``on_ring``. From any thread, before close()."""
-        os.eventfd_write(self._bell, 1)
-
-    def close(self) -> None:
-        """Close the selector and its bell."""
-        super().close()
-        os.close(self._bell)
 
 
 class _TurnBell:
@@ -79,21 +85,16 @@ class _TurnBell:
         self, selector: TurnSelector, flush: Callable[[], None], drain: Callable[[], None]
     ) -> None:
         self._selector = selector
-        self._lock = threading.Lock()
-        self._open = True
+        self._eventfd = selector.eventfd
         selector.at_turn_end, selector.on_ring = flush, drain
 
     def want_turn_end(self) -> None:
         self._selector.wanted = True
 
     def ring(self) -> None:
-        with self._lock:  # a closed descriptor's number may be somebody else's file by now
-            if self._open:
-                self._selector.ring()
+        os.eventfd_write(self._eventfd.number, 1)
 
     def close(self) -> None:
-        with self._lock:
-            self._open = False
         self._selector.at_turn_end = self._selector.on_ring = None
 
 
@@ -114,6 +115,22 @@ class _LoopBell:
 
     def close(self) -> None:
         """Nothing to do: a late flush or drain finds nothing."""
+
+
+class _NoBell:
+    """The bell of a closed exchange."""
+
+    def want_turn_end(self) -> None:
+        """Nobody listens."""
+
+    def ring(self) -> None:
+        """Nobody listens."""
+
+    def close(self) -> None:
+        """It is closed."""
+
+
+NO_BELL: Final = _NoBell()
 
 
 def new_event_loop() -> AbstractEventLoop:

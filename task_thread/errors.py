@@ -13,7 +13,7 @@
     │   ├── InboxFull                  post() found no room
     │   ├── SendTimeout                no room within send_timeout     (also a TimeoutError)
     │   ├── AskTimeout                 no reply within the timeout     (also a TimeoutError)
-    │   └── Deadlock                   threads wait for room in each other's full inboxes
+    │   └── Deadlock                   somebody would wait for himself, directly or through others
     └── PlacementError                 something was used in the wrong place
         ├── WrongLoop                  it belongs to another event loop
         ├── NotInThread                reCreate and reSchedule need a TaskThread around them
@@ -50,7 +50,14 @@ class TaskThreadError(Exception):
 
 
 class LifeError(TaskThreadError):
-    """Something was asked of a thread in the wrong state of its life."""
+    """Something was asked of a thread in the wrong state of its life.
+
+    :ivar thread: the thread that it was asked of, where one is known; else None.
+    """
+
+    def __init__(self, message: str = "", thread: object = None) -> None:
+        super().__init__(message)
+        self.thread = thread
 
 
 class NotRunning(LifeError):
@@ -93,9 +100,10 @@ class AskTimeout(SignalError, TimeoutError):
 
 
 class Deadlock(SignalError):
-    """Handlers of several threads wait for room in each other's full inboxes.
+    """Somebody would wait for himself.
 
-    Raised in the handler that closes the circle. Its signal was not sent.
+    Handlers of several threads wait for room in each other's full inboxes: raised in the handler
+    that closes the circle, whose signal was not sent. Or a thread asks itself, or joins itself.
     """
 
 

@@ -12,7 +12,7 @@ The rules:
 
 Ownership: ``queue`` belongs to the thread's loop (before the thread runs an item may be appended
 from anywhere); ``_accepted``, ``_dead``, ``line`` and ``_refusing`` belong to the lock; ``taken``
-is written by the loop alone and read by all.
+and ``_arrived`` are written by the loop alone and read by all.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Inbox:
 
     __slots__ = (
         "_accepted",
+        "_arrived",
         "_dead",
         "_high_water",
         "home",
@@ -97,7 +98,7 @@ class Inbox:
         self._lock = threading.Lock()
         self.queue: deque[Any] = deque()
         self.home: Any = None  # its Exchange, once there is one
-        self._accepted = self.taken = self._dead = self._high_water = 0
+        self._accepted = self._arrived = self.taken = self._dead = self._high_water = 0
         self.line: deque[_InLine] | None = None  # who waits for room; None or empty: nobody
         self._refusing = False  # takes no more, what it has may still be handled
         self.sealed = False  # nothing is handled any more
@@ -140,9 +141,11 @@ class Inbox:
 
     def _keep(self, item: Any) -> None:
         """Keep `item` for an owner that does not run yet."""
-        self.queue.append(item)
-        if self.home is not None:  # it began to run this moment, and may have gone to sleep
-            self.home.call(self.wake)
+        with self._lock:
+            if self.home is None:
+                self.queue.append(item)
+                return
+        self.home.receive(self, (item,))  # it began to run this moment
 
     def _keep_room(self, item: Any, wanted: int) -> int:
         """Count up to `wanted` signals as accepted, and return how many."""
@@ -164,9 +167,11 @@ class Inbox:
         """A lane has kept room for more than it sends."""
         with self._lock:
             self._accepted -= unused
-            waiting = bool(self.line)
+            waiting, refusing = bool(self.line), self._refusing
         if waiting:
             self.home.call(self.admit)
+        if refusing:  # its owner waits for what is under way, which is less than it thought
+            self.home.call(self.wake)
 
     async def put(self, item: Any, timeout: float | None) -> None:
         """Wait on the running loop until `item` is accepted.
@@ -239,6 +244,7 @@ class Inbox:
         """From now on the inbox's items belong to the loop of `home`."""
         with self._lock:
             self.home = home
+            self._arrived = sum(not isinstance(item, Notice) for item in self.queue)
 
     def arrive(self, items: Sequence[Any]) -> None:
         """Put what was accepted into the queue and wake the owner."""
@@ -246,9 +252,15 @@ class Inbox:
             self.bury(items)
             return
         self.queue.extend(items)
+        if not isinstance(items[0], Notice):  # it comes alone
+            self._arrived += len(items)
         sleeper = self._sleeper
         if sleeper is not None and not sleeper.done():
             sleeper.set_result(None)
+
+    def all_arrived(self) -> bool:
+        """Whether nothing that was accepted is still under way, in a sender's turn."""
+        return self._arrived >= self._accepted
 
     # The listener, which takes signals out of the queue, counts each in `taken` itself and calls
     # admit() where somebody stands in `line`: a call for each signal would cost a tenth.
@@ -275,7 +287,8 @@ class Inbox:
                         self._high_water, self._accepted - self.taken - self._dead
                     )
                     accepted.append(mine)
-        self.arrive([mine.item for mine in accepted])
+        if accepted:
+            self.arrive([mine.item for mine in accepted])
         for mine in accepted:
             mine.settle(True)
 

@@ -123,7 +123,9 @@ class Life:
     def check_not_ended(self) -> None:
         """:raises ThreadEnded: it has ended."""
         if self.state in lifecycle.FINAL:
-            raise ThreadEnded(f"{self._thread} has ended ({self.reason}); construct another")
+            raise ThreadEnded(
+                f"{self._thread} has ended ({self.reason}); construct another", self._thread
+            )
 
     @contextmanager
     def accepting(self) -> Iterator[None]:
@@ -139,7 +141,9 @@ class Life:
                     "its enter__"
                 )
             if self.state not in (State.STARTING, State.RUNNING):
-                raise ThreadEnded(f"{self._thread} is {self.state.value}: no new children")
+                raise ThreadEnded(
+                    f"{self._thread} is {self.state.value}: no new children", self._thread
+                )
             yield
 
     def order_stop(self, kind: ExitKind, limit: float) -> None:
@@ -329,11 +333,21 @@ class Life:
     def fail(self, error: BaseException, where: str) -> None:
         """Something in the thread raised `error`: it crashes. On its own loop."""
         thread = self._thread
+        if self._ordered is not None and self._is_refusal(error):
+            thread.logger.info("%s ended with the stop: %s", where, error)
+            return
         explain_wrong_loop(error, thread)
         error.add_note(f"in {thread}, {where}")
         thread.logger.error("crashed in %s", where, exc_info=error)
         self.worsen(ExitReason("crash", error, where))
         self.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """Whether this is how a stopping thread says no to one of its own parts: no failure."""
+        about = getattr(error, "thread", None)
+        return isinstance(error, ThreadEnded | StartCancelled) and (
+            about is self._thread or getattr(about, "parent", None) is self._thread
+        )
 
     def begin_stop(self) -> None:
         """Begin to wind down; or hurry, where that was begun already."""
@@ -434,7 +448,7 @@ class Life:
             self.started.set(
                 reason.exception
                 if reason.exception is not None
-                else StartCancelled(f"{thread} was stopped while it started ({reason})")
+                else StartCancelled(f"{thread} was stopped while it started ({reason})", thread)
             )
 
     def note_overdue(self, line: str) -> None:

@@ -56,7 +56,7 @@ async def listen(thread: TaskThread) -> None:
                 if used > _SLICE:
                     burst = max(1, burst // 4)
                 await asyncio.sleep(0)
-            elif life.draining:
+            elif life.draining and inbox.all_arrived():
                 return
             else:
                 await inbox.sleep()

@@ -64,7 +64,7 @@ class Crew:
         """
         if self.closed:
             run[0].close()
-            raise ThreadEnded(f"{self.name()} is ending and starts no more tasks")
+            raise ThreadEnded(f"{self.name()} is ending and starts no more tasks", self.owner)
         ref = TaskRef(self, run)
         self.refs.add(ref)
         return ref

@@ -173,7 +173,9 @@ class Engine:
     async def _overflow_hook(self) -> None:
         try:
             await self.thread.inputOverflowHandler__(InboxView(self.inbox))
-        except (Exception, SystemExit) as error:
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
             self.life.fail(error, "inputOverflowHandler__")
         finally:
             self._overflowing = False

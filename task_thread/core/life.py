@@ -315,7 +315,9 @@ class Life:
             if self._ordered is None:
                 self.fail(error, "enter__")
             return
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:
+            raise  # closed by force
+        except BaseException as error:
             self.fail(error, "enter__")
             return
         with self.lock:

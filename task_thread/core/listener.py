@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.family import CHILD_SHARE, ChildEnded
 from task_thread.signals import Signal
@@ -26,28 +26,53 @@ _BURST: Final = 1024  # signals at the most between two looks at the clock
 
 async def listen(thread: TaskThread) -> None:
     """Handle what comes until the thread drains its inbox for the end, or a handler raises."""
-    life, inbox = thread._taskthread.life, thread._taskthread.inbox
-    queue = inbox.queue
-    burst, begun = 1, monotonic()
-    item: Any = None
+    life = thread._taskthread.life
+    listening = _Listening(thread)
     try:
+        await listening.handle_all()
+    except GeneratorExit:
+        raise  # closed by force
+    except asyncio.CancelledError as error:
+        if not cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+            life.fail(error, _where(listening.item))  # of something that the handler awaited
+        raise
+    except BaseException as error:
+        life.fail(error, _where(listening.item))
+
+
+class _Listening:
+    """One thread's listening.
+
+    :ivar item: what is being handled.
+    """
+
+    __slots__ = ("item", "thread")
+
+    def __init__(self, thread: TaskThread) -> None:
+        self.thread = thread
+        self.item: Any = None
+
+    async def handle_all(self) -> None:
+        """Handle one item after the other."""
+        thread = self.thread
+        life, inbox = thread._taskthread.life, thread._taskthread.inbox
+        queue = inbox.queue
+        burst, begun = 1, monotonic()
         while True:
             for _ in range(min(burst, len(queue))):
-                item = queue.popleft()
+                self.item = item = queue.popleft()
+                if item.__class__ is ChildEnded:
+                    await thread.childExited__(item.child, item.reason)
+                    continue
+                inbox.taken += 1
+                if inbox.line:
+                    inbox.admit()
                 if isinstance(item, Signal):
-                    inbox.taken += 1
-                    if inbox.line:
-                        inbox.admit()
                     if await thread.signalHandler__(item) is False:
                         life.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
-                elif item.__class__ is tuple:
-                    inbox.taken += 1
-                    if inbox.line:
-                        inbox.admit()
-                    await thread.childsignalHandler__(item[1], item[0])
                 else:
-                    await thread.childExited__(item.child, item.reason)
-            item = None
+                    await thread.childsignalHandler__(item[1], item[0])
+            self.item = None
             if queue:
                 used = monotonic() - begun
                 if used < _SLICE / 2:
@@ -61,13 +86,6 @@ async def listen(thread: TaskThread) -> None:
             else:
                 await inbox.sleep()
             begun = monotonic()
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or not task.cancelling():
-            life.fail(error, _where(item))  # something that the handler awaited was cancelled
-        raise
-    except (Exception, SystemExit) as error:
-        life.fail(error, _where(item))
 
 
 def _where(item: Any) -> str:

@@ -51,7 +51,7 @@ def run(root: TaskThread) -> int:
     :raises WrongLoop: a loop runs in this thread: ``await root.run()`` there.
     """
     from task_thread.core.thread import TaskThread
-    from task_thread.errors import FamilyError, LifeError
+    from task_thread.errors import FamilyError
 
     if not isinstance(root, TaskThread):
         raise TypeError(f"run() takes a TaskThread, an instance, not {root!r}")
@@ -61,11 +61,8 @@ def run(root: TaskThread) -> int:
         run_blocking(root, root.run, virtual=True)
     except StopTimeout:
         return EXIT_OVERDUE
-    except LifeError:
+    except BaseException:
         if root.exit_reason is None or not root.exit_reason.failed:
-            raise
-    except (Exception, SystemExit):
-        if root.exit_reason is None:
             raise
     reason = root.exit_reason
     if root._taskthread.life.overdue:

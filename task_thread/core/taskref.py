@@ -215,7 +215,9 @@ class TaskRef:
                 if not self._stopped:
                     self.owner.logger.debug("task ended with a cancel", task=self.name)
                 return
-            except (Exception, SystemExit) as error:
+            except GeneratorExit:
+                raise  # closed by force
+            except BaseException as error:
                 if not await self._failed(error):
                     return
             self._runs += 1

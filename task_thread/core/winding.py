@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.carrier import close_helpers
 from task_thread.core.ending import close_by_force, end_tasks, where_it_hangs
@@ -117,7 +117,7 @@ class Winding:
         if not await self._until(task, _STEP_SHARE):
             await self._cancel(task, name)
         if task.done() and not task.cancelled():
-            error = task.exception()
+            error = task.result()
             if error is not None:
                 self._life.fail(error, name)
 
@@ -152,12 +152,16 @@ class Winding:
         self._life.note_overdue(f"{self._thread}: {name} was cut off, {how}")
 
 
-async def _run_hook(hook: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """A task ends with a SystemExit by ending the loop with it: a hook's is an error like others.
-
-    :raises Exception: what the hook raised.
-    """
+async def _run_hook(hook: Callable[[], Coroutine[Any, Any, Any]]) -> BaseException | None:
+    """Await a hook, and return what it raised: a SystemExit that leaves a task ends its loop."""
     try:
         await hook()
-    except SystemExit as error:
-        raise RuntimeError(f"sys.exit({error.code!r}) in a hook") from error
+    except GeneratorExit:
+        raise  # closed by force
+    except asyncio.CancelledError as error:
+        if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+            raise
+        return error  # of something that the hook awaited: an error like others
+    except BaseException as error:
+        return error
+    return None

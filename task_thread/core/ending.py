@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["close_by_force", "end_tasks", "where_it_hangs"]
+__all__ = ["close_by_force", "end_tasks", "is_forced_close", "where_it_hangs"]
 
 
-async def end_tasks(tasks: Iterable[asyncio.Task[Any]], limit: float) -> list[asyncio.Task[Any]]:
+_LAST_TURNS: Final = 0.01  # seconds for tasks to find that their coroutine was closed
+
+
+async def end_tasks(
+    tasks: Mapping[asyncio.Task[Any], Any], limit: float
+) -> list[tuple[asyncio.Task[Any], str]]:
     """Wait for cancelled `tasks` to end; at half the time cancel again, at the limit close them.
 
+    :param tasks: each with the coroutine that it drives, if that is not its own.
     :param limit: when to be done with it, in seconds of :func:`time.monotonic`.
-    :returns: those that had to be closed by force.
+    :returns: those that had to be closed by force, each with where it hung.
     """
     pending = {task for task in tasks if not task.done()}
     if not pending:
@@ -26,23 +32,34 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], limit: float) -> list[as
     for task in pending:
         task.cancel()
     _, pending = await asyncio.wait(pending, timeout=max(0.01, limit - monotonic()))
+    stubborn = [(task, where_it_hangs(task, tasks[task])) for task in pending]
     for task in pending:
         close_by_force(task)
-    return list(pending)
+    if pending:
+        await asyncio.wait(pending, timeout=_LAST_TURNS)
+    return stubborn
 
 
 def close_by_force(task: asyncio.Task[Any]) -> bool:
     """Close the coroutine under a task that swallows every cancel: no ``except`` for an Exception
     or a CancelledError holds a GeneratorExit up. Whether that worked."""
     coroutine: Any = task.get_coro()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it has been said by name
+    # What it does with that, or that it is found closed when it is woken, is no news any more.
+    task.add_done_callback(_retrieve)
     try:
         coroutine.close()
     except (RuntimeError, ValueError):
         return False  # it caught even that, or it is the one that runs right now
-    # The task finds its coroutine closed when it is woken, which would be logged as an error.
-    task.add_done_callback(_retrieve)
     task.cancel()
     return True
+
+
+def is_forced_close(error: BaseException) -> bool:
+    """Whether `error` is how a coroutine, or one inside it that resists, meets its close()."""
+    return isinstance(error, GeneratorExit) or (
+        isinstance(error, RuntimeError) and str(error).endswith("ignored GeneratorExit")
+    )
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
@@ -50,16 +67,13 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def where_it_hangs(task: asyncio.Task[Any]) -> str:
-    """In which line a suspended task hangs."""
-    frames = task.get_stack()
-    awaited: Any = task.get_coro()
-    while getattr(awaited, "cr_await", None) is not None:
+def where_it_hangs(task: asyncio.Task[Any], coroutine: Any = None) -> str:
+    """The lines in which a suspended task, or the `coroutine` that it drives, hangs; the innermost
+    one last."""
+    awaited: Any = task.get_coro() if coroutine is None else coroutine
+    lines: list[str] = []
+    while (frame := getattr(awaited, "cr_frame", None)) is not None:
+        code = frame.f_code
+        lines.append(f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})")
         awaited = awaited.cr_await
-        frame = getattr(awaited, "cr_frame", None)
-        if frame is not None:
-            frames = [frame]
-    if not frames:
-        return "it hangs"
-    frame = frames[-1]
-    return f"it hangs in {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}"
+    return f"it hangs in {' > '.join(lines)}" if lines else "it hangs"

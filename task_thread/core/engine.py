@@ -12,6 +12,7 @@ import itertools
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from task_thread.core.ending import is_forced_close
 from task_thread.core.family import CHILD_SHARE, Family, is_within
 from task_thread.core.inbox import Inbox, InboxView
 from task_thread.core.life import Life
@@ -63,12 +64,19 @@ class Engine:
         self.life = Life(thread)
         self.family = Family(thread)
         self.crew = Crew(thread, self.name, self._task_failed)
-        self.inbox = Inbox(self.name, thread.max_qsize, self._report_dead)
+        self.inbox = Inbox(thread, self.name, thread.max_qsize, self._report_dead)
+
+    def id(self) -> Any:
+        """The id, whatever getId() of a half-made or broken subclass does."""
+        try:
+            return self.thread.getId()
+        except Exception:
+            return self.default_id
 
     def name(self) -> str:
-        """The id as a string, whatever getId() of a half-made or broken subclass does."""
+        """The id as a string."""
         try:
-            return str(self.thread.getId())
+            return str(self.id())
         except Exception:
             return self.default_id
 
@@ -173,9 +181,11 @@ class Engine:
     async def _overflow_hook(self) -> None:
         try:
             await self.thread.inputOverflowHandler__(InboxView(self.inbox))
-        except (asyncio.CancelledError, GeneratorExit):
+        except asyncio.CancelledError:
             raise
         except BaseException as error:
+            if is_forced_close(error):
+                raise
             self.life.fail(error, "inputOverflowHandler__")
         finally:
             self._overflowing = False

@@ -24,6 +24,7 @@ from task_thread.core.lifecycle import ExitReason
 from task_thread.errors import FamilyError
 
 if TYPE_CHECKING:
+    from task_thread.core.life import Life
     from task_thread.core.thread import TaskThread
 
 __all__ = ["CHILD_SHARE", "ChildEnded", "Family", "is_within"]
@@ -96,20 +97,17 @@ class Family:
     async def stop_all(self) -> None:
         """Stop all children within the owner's deadline. On the owner's loop."""
         life = self.owner._taskthread.life
-        slow: list[TaskThread] = []
-        children = list(reversed(self.members))
+        begun = monotonic()
+        children = [child._taskthread.life for child in reversed(self.members)]
         for child in children:
-            child._taskthread.life.order_stop("shutdown", life.share(CHILD_SHARE))
+            child.order_stop("shutdown", life.share(CHILD_SHARE))
             last = child is children[-1]
-            await self._await_end(child, 1.0 if last else _SIBLING_SHARE)
-            if not child._taskthread.life.ended.is_set():
-                slow.append(child)
-        for child in slow:
-            await self._await_end(child, 1.0)
-            if not child._taskthread.life.ended.is_set():
-                await child._taskthread.life.abandon(life.share(CHILD_SHARE))
+            await self._await_end(child, begun, 1.0 if last else _SIBLING_SHARE)
         for child in children:
-            child._taskthread.life.reap()
+            await self._await_end(child, begun, 1.0)
+            if not child.ended.is_set():
+                await child.abandon(life.share(CHILD_SHARE))
+            child.reap()
 
     def hurry(self) -> None:
         """The owner's deadline has come nearer: so has that of the children that stop already."""
@@ -119,15 +117,15 @@ class Family:
                 child._taskthread.life.order_stop("shutdown", limit)
                 child._taskthread.life.ended.poke()
 
-    async def _await_end(self, child: TaskThread, share: float) -> None:
-        """Wait until `child` has ended, at most `share` of the time that it has."""
+    async def _await_end(self, child: Life, begun: float, share: float) -> None:
+        """Wait until `child` has ended: at most so long that, of the time that the owner had when
+        it had `begun` to stop them all, half of its own tenth is left; or a `share` of what is
+        left of that, while others wait for their turn."""
         life = self.owner._taskthread.life
-        begun = monotonic()
-        while not child._taskthread.life.ended.is_set():
-            limit = life.limit
-            # Halfway between the child's limit and the owner's own it is given up.
-            patience = (1 + CHILD_SHARE) / 2 if share == 1.0 else CHILD_SHARE * share
-            left = begun + (limit - begun) * patience - monotonic()
+        asked = monotonic()
+        while not child.ended.is_set():
+            give_up = begun + (life.limit - begun) * (1 + CHILD_SHARE) / 2
+            left = asked + (give_up - asked) * share - monotonic()
             if left <= 0:
                 return
-            await child._taskthread.life.ended.wait_once(left)
+            await child.ended.wait_once(left)

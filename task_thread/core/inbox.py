@@ -66,7 +66,8 @@ class _InLine:
 class Inbox:
     """The bounded inbox of one thread.
 
-    :param name: who its owner is, for messages to people.
+    :param owner: whose it is, for errors to say.
+    :param name: how people call him.
     :param capacity: how many signals may wait in it; 0 for no limit.
     :param report: called with the signals that were counted dead, in the thread that finds them.
     """
@@ -80,6 +81,7 @@ class Inbox:
         "line",
         "_lock",
         "_name",
+        "_owner",
         "_refusing",
         "_report",
         "_sleeper",
@@ -90,8 +92,13 @@ class Inbox:
     )
 
     def __init__(
-        self, name: Callable[[], str], capacity: int, report: Callable[[list[Any]], None]
+        self,
+        owner: object,
+        name: Callable[[], str],
+        capacity: int,
+        report: Callable[[list[Any]], None],
     ) -> None:
+        self._owner = owner
         self._name = name
         self.capacity = capacity
         self._report = report
@@ -151,7 +158,7 @@ class Inbox:
         """Count up to `wanted` signals as accepted, and return how many."""
         with self._lock:
             if self._refusing:
-                raise ThreadEnded(self._no_more(item))
+                raise self._no_more(item)
             if self.line:
                 return 0
             depth = self._accepted - self.taken - self._dead
@@ -186,7 +193,7 @@ class Inbox:
             sender.flush()  # what he sent before must be there when his turn in line comes
         mine = _InLine(item, loop)
         if not self._line_up(mine):
-            raise ThreadEnded(self._no_more(item))
+            raise self._no_more(item)
         timer = None if timeout is None else loop.call_later(timeout, mine._settle, False)
         try:
             accepted = await mine.future
@@ -199,7 +206,7 @@ class Inbox:
         if accepted or self._leave_line(mine):
             return
         if self._refusing:
-            raise ThreadEnded(f"{self._name()} ended while {item!r} waited for room")
+            raise self._no_more(item)
         raise SendTimeout(
             f"the inbox of {self._name()} (max_qsize {self.capacity}) was full for {timeout:g} s: "
             f"{item!r} was not sent"
@@ -215,8 +222,12 @@ class Inbox:
         else:
             home.receive(self, (notice,))
 
-    def _no_more(self, item: Any) -> str:
-        return f"{self._name()} has ended or is about to, and takes no more signals: {item!r}"
+    def _no_more(self, item: Any) -> ThreadEnded:
+        return ThreadEnded(
+            f"{self._name()} has ended or is about to, and takes no more signals: {item!r} was not "
+            "sent",
+            self._owner,
+        )
 
     def _line_up(self, mine: _InLine) -> bool:
         with self._lock:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core import lifecycle
 from task_thread.core.carrier import Carrier, stack_of
-from task_thread.core.ending import where_it_hangs
+from task_thread.core.ending import is_forced_close, where_it_hangs
 from task_thread.core.exchange import Exchange, exchange_here
-from task_thread.core.family import CHILD_SHARE, ChildEnded
+from task_thread.core.family import CHILD_SHARE, ChildEnded, is_within
 from task_thread.core.lifecycle import Event, ExitKind, ExitReason, State
 from task_thread.core.listener import listen
 from task_thread.core.streams import check_streams, explain_wrong_loop
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Life"]
 
-_LAST_GRACE: Final = 0.5  # seconds for the children of a thread that was given up
 _OVERDUE_KEPT: Final = 20  # threads cut off or given up that are remembered by name
 
 
@@ -48,7 +47,7 @@ class Life:
     """One thread's life."""
 
     __slots__ = (
-        "_asked_at", "_carrier", "_context", "_ended_at", "_ident", "_ordered", "_reason",
+        "_asked_at", "_carrier", "_context", "_ended_at", "_final", "_ident", "_ordered", "_reason",
         "_started_at", "_thread", "_winding", "aside", "draining", "ended", "entered", "exchange",
         "limit", "lock", "loop", "main", "overdue", "started", "state",
     )  # fmt: skip
@@ -65,7 +64,8 @@ class Life:
         self.draining = False  # the listener ends when the inbox is empty
         self.overdue: list[str] = []
         self._ordered: ExitKind | None = None
-        self._reason: ExitReason | None = None
+        self._reason: ExitReason | None = None  # as far as is known by now
+        self._final: ExitReason | None = None
         self._started_at = self._ended_at = self._asked_at = 0.0
         self.aside: set[asyncio.Task[Any]] = set()
         self._ident: int | None = None
@@ -77,9 +77,16 @@ class Life:
 
     @property
     def give_up_at(self) -> float:
-        """When whoever waits for the end gives it up: a little after its own limit."""
-        limit, asked = self.limit, self._asked_at
-        return inf if limit == inf else limit + max(0.05, (limit - asked) * (1 - CHILD_SHARE))
+        """When whoever waits for the end gives it up: shortly after its own limit."""
+        return self._after_limit(0.25)
+
+    def _after_limit(self, share: float) -> float:
+        """The moment after the limit at which the share of what the judge keeps has passed: a
+        thread's limit comes before the end of the time that whoever stopped it has."""
+        limit = self.limit
+        if limit == inf:
+            return inf
+        return limit + max(0.02, (limit - self._asked_at) * (1 / CHILD_SHARE - 1) * share)
 
     def create_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
         """Run `coroutine` beside everything else. On the thread's loop only."""
@@ -96,7 +103,7 @@ class Life:
     @property
     def reason(self) -> ExitReason | None:
         """Why it ended; None while it has not."""
-        return self.ended.get() if self.ended.is_set() else None
+        return self._final
 
     @property
     def uptime(self) -> float:
@@ -175,17 +182,16 @@ class Life:
         self.ended.poke()
         self.started.poke()
 
-    async def wait(self, latch: Latch[Any], give_up: float = inf) -> None:
+    async def wait(self, latch: Latch[Any]) -> None:
         """Wait for one of the two latches. From any loop but the thread's own.
 
-        Whoever waits is the thread's judge: past the deadline of an ordered stop (or `give_up`, in
-        seconds of time.monotonic()) he gives it up, which sets both.
+        Whoever waits is the thread's judge: past the deadline of an ordered stop he gives it up,
+        which sets both.
         """
         while not latch.is_set():
-            now = monotonic()
-            limit = min(self.give_up_at, give_up)
+            now, limit = monotonic(), self.give_up_at
             if now >= limit:
-                await self.abandon(now + _LAST_GRACE)
+                await self.abandon(self._after_limit(0.9))
                 return
             await latch.wait_once(None if limit == inf else limit - now)
 
@@ -205,12 +211,14 @@ class Life:
             self._ended_at = monotonic()
         thread.logger.critical("abandoned: it hangs past its deadline\n%s", where)
         self.note_overdue(f"{thread} was abandoned, it hangs in:\n{where}")
-        for child in reversed(thread.children):
-            child._taskthread.life.order_stop("shutdown", limit)
-            while not child._taskthread.life.ended.is_set() and monotonic() < limit:
-                await child._taskthread.life.ended.wait_once(limit - monotonic())
-            if not child._taskthread.life.ended.is_set():
-                await child._taskthread.life.abandon(limit)
+        children = [child._taskthread.life for child in reversed(thread.children)]
+        for child in children:
+            child.order_stop("shutdown", limit)
+        for child in children:
+            while child.loop is not self.loop and not child.ended.is_set() and monotonic() < limit:
+                await child.ended.wait_once(limit - monotonic())
+            if not child.ended.is_set():
+                await child.abandon(limit)
         thread._taskthread.inbox.seal()
         thread._taskthread.fail_requests()
         self._tell(reason)
@@ -315,9 +323,9 @@ class Life:
             if self._ordered is None:
                 self.fail(error, "enter__")
             return
-        except GeneratorExit:
-            raise  # closed by force
         except BaseException as error:
+            if is_forced_close(error):
+                raise
             self.fail(error, "enter__")
             return
         with self.lock:
@@ -332,24 +340,33 @@ class Life:
 
     # ---- the end, on the thread's own loop ------------------------------------------------
 
-    def fail(self, error: BaseException, where: str) -> None:
-        """Something in the thread raised `error`: it crashes. On its own loop."""
+    def fail(self, error: BaseException, where: str) -> bool:
+        """Something in the thread raised `error`: it crashes, unless that is a consequence of an
+        end that has begun already. On its own loop.
+
+        :returns: whether it crashes.
+        """
         thread = self._thread
-        if self._ordered is not None and self._is_refusal(error):
+        if self._is_refusal(error):
             thread.logger.info("%s ended with the stop: %s", where, error)
-            return
+            self.order_stop("shutdown", monotonic() + thread.stop_timeout * CHILD_SHARE)
+            return False
         explain_wrong_loop(error, thread)
         error.add_note(f"in {thread}, {where}")
         thread.logger.error("crashed in %s", where, exc_info=error)
         self.worsen(ExitReason("crash", error, where))
         self.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
+        return True
 
     def _is_refusal(self, error: BaseException) -> bool:
-        """Whether this is how a stopping thread says no to one of its own parts: no failure."""
-        about = getattr(error, "thread", None)
-        return isinstance(error, ThreadEnded | StartCancelled) and (
-            about is self._thread or getattr(about, "parent", None) is self._thread
-        )
+        """Whether this is how a thread that stops, this one or one above it, says no to what is
+        still at work below."""
+        if not isinstance(error, ThreadEnded | StartCancelled):
+            return False
+        about: Any = error.thread
+        if about is self._thread or getattr(about, "parent", None) is self._thread:
+            return self._ordered is not None
+        return about is not None and is_within(self._thread, about)
 
     def begin_stop(self) -> None:
         """Begin to wind down; or hurry, where that was begun already."""
@@ -439,13 +456,14 @@ class Life:
         """Tell everyone: the parent, who awaits run(), and who awaits the end. Once."""
         thread = self._thread
         parent = thread.parent
+        self._final = reason  # first: whoever is told shall find it
         if parent is not None:
             for line in self.overdue:
                 parent._taskthread.life.note_overdue(line)
             parent._taskthread.family.leave(thread)
             if self.started.is_set():  # else whoever is in run() is told there
                 parent._taskthread.inbox.notify(ChildEnded(thread, reason))
-        self.ended.set(reason)  # first: whoever is told by run() shall find the reason
+        self.ended.set(reason)
         if not self.started.is_set():
             self.started.set(
                 reason.exception

@@ -12,6 +12,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from task_thread.core.ending import is_forced_close
 from task_thread.core.family import CHILD_SHARE, ChildEnded
 from task_thread.signals import Signal
 
@@ -26,18 +27,23 @@ _BURST: Final = 1024  # signals at the most between two looks at the clock
 
 async def listen(thread: TaskThread) -> None:
     """Handle what comes until the thread drains its inbox for the end, or a handler raises."""
-    life = thread._taskthread.life
+    life, inbox = thread._taskthread.life, thread._taskthread.inbox
     listening = _Listening(thread)
-    try:
-        await listening.handle_all()
-    except GeneratorExit:
-        raise  # closed by force
-    except asyncio.CancelledError as error:
-        if not cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
-            life.fail(error, _where(listening.item))  # of something that the handler awaited
-        raise
-    except BaseException as error:
-        life.fail(error, _where(listening.item))
+    while True:
+        try:
+            await listening.handle_all()
+            return
+        except asyncio.CancelledError as error:
+            if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+                raise
+            crashed = life.fail(error, _where(listening.item))  # of what the handler awaited
+        except BaseException as error:
+            if is_forced_close(error):
+                raise
+            crashed = life.fail(error, _where(listening.item))
+        if crashed:
+            inbox.refuse()  # nobody makes room any more, and nobody shall wait for it
+            return
 
 
 class _Listening:

@@ -12,7 +12,6 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from math import inf
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -107,11 +106,11 @@ async def run_root(root: TaskThread) -> None:
     raise_outcome(root)
 
 
-async def wait_ended(thread: TaskThread, give_up: float = inf) -> None:
-    """Wait until `thread` has ended and its OS thread is gone; give it up past its deadline, or
-    at `give_up` (seconds of time.monotonic()). From any loop but its own."""
+async def wait_ended(thread: TaskThread) -> None:
+    """Wait until `thread` has ended and its OS thread is gone; give it up past its deadline.
+    From any loop but its own."""
     life = thread._taskthread.life
-    await life.wait(life.ended, give_up)
+    await life.wait(life.ended)
     life.reap()
 
 

@@ -23,6 +23,7 @@ from contextvars import ContextVar, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from task_thread.core.ending import is_forced_close
 from task_thread.core.supervision import policy_of
 
 if TYPE_CHECKING:
@@ -196,6 +197,11 @@ class TaskRef:
         return self._crew
 
     @property
+    def coroutine(self) -> Coroutine[Any, Any, Any]:
+        """What the driver runs."""
+        return self._run[0]
+
+    @property
     def task(self) -> asyncio.Task[None]:
         """The driver."""
         return self._task
@@ -215,9 +221,9 @@ class TaskRef:
                 if not self._stopped:
                     self.owner.logger.debug("task ended with a cancel", task=self.name)
                 return
-            except GeneratorExit:
-                raise  # closed by force
             except BaseException as error:
+                if is_forced_close(error):
+                    raise
                 if not await self._failed(error):
                     return
             self._runs += 1

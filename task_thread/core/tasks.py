@@ -164,9 +164,11 @@ async def delete(ref: Any) -> TaskRef | None:
             ref.stop_after_run()
             return None
         ref.cancel()
-        stubborn = await end_tasks([ref.task], monotonic() + ref.crew.owner.stop_timeout)
-        if stubborn:
-            ref.crew.owner.logger.warning("task ignores its cancel and was closed", task=ref.name)
+        stubborn = await end_tasks(
+            {ref.task: ref.coroutine}, monotonic() + ref.crew.owner.stop_timeout
+        )
+        for _, where in stubborn:
+            ref.crew.owner.logger.warning("task %s ignored its cancel, %s", ref.name, where)
     elif isinstance(ref, asyncio.Task):
         if ref is not asyncio.current_task():
             ref.cancel()

@@ -15,7 +15,7 @@ from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
 from task_thread.log import class_logger
-from task_thread.signals import Request, Signal
+from task_thread.signals import Request, Signal, is_ordinary
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -126,7 +126,7 @@ class TaskThread:
             timeout = self.stop_timeout
         self._taskthread.ask_to_end(timeout)
         if not self._taskthread.inside():
-            await root.wait_ended(self, monotonic() + timeout)
+            await root.wait_ended(self)
 
     @final
     async def terminate(self) -> None:
@@ -222,7 +222,7 @@ class TaskThread:
         if child is not None:
             if not isinstance(child, TaskThread):
                 raise TypeError(f"a child is a TaskThread, not {child!r}")
-            if getattr(signal, "_control", True):  # none of the ordinary kind
+            if not is_ordinary(signal):
                 await child.insertSignal(signal)
             elif not child._taskthread.inbox.offer(signal):  # no coroutine more than needed
                 await child._taskthread.wait_for_room(signal)
@@ -352,14 +352,14 @@ class TaskThread:
             (ref.statistics() for ref in list(self._taskthread.crew.refs)), key=lambda t: t.name
         )
         return ThreadStatistics(
-            id=self._taskthread.name(),
+            id=self._taskthread.id(),
             class_name=type(self).__name__,
             state=self._taskthread.life.state,
             uptime=self._taskthread.life.uptime,
             tasks=tuple(refs),
             inbox=InboxStatistics(*self._taskthread.inbox.count()),
             loop_lag=self._taskthread.life.lag,
-            children=tuple(child._taskthread.name() for child in self.children),
+            children=tuple(child._taskthread.id() for child in self.children),
             exit_reason=self._taskthread.life.reason,
         )
 

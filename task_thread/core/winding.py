@@ -20,7 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.carrier import close_helpers
-from task_thread.core.ending import close_by_force, end_tasks, where_it_hangs
+from task_thread.core.ending import close_by_force, end_tasks, is_forced_close, where_it_hangs
 from task_thread.core.lifecycle import ExitReason
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Winding:
         thread = self._thread
         try:
             if not self._life.entered:
-                await self._cancel(self._life.main, "enter__")
+                await self._end_start()
             else:
                 await self._step(thread.stopping__, "stopping__")
             await self._engine.family.stop_all()
@@ -73,6 +73,12 @@ class Winding:
             self._engine.inbox.seal()
         finally:
             self._life.conclude()
+
+    async def _end_start(self) -> None:
+        """Wait for enter__, which was cancelled when the stop began."""
+        main = self._life.main
+        if main is not None and not await self._until(main, _STEP_SHARE):
+            await self._cancel(main, "enter__")
 
     async def _drain(self) -> None:
         """Let the listener handle what is left, unless it has crashed; bury the rest."""
@@ -95,15 +101,15 @@ class Winding:
             ref.cancel()
         for aside in self._life.aside:
             aside.cancel()
-        tasks: set[asyncio.Task[Any]] = {ref.task for ref in refs}
-        tasks |= self._life.aside
+        tasks: dict[asyncio.Task[Any], Any] = {ref.task: ref.coroutine for ref in refs}
+        tasks |= dict.fromkeys(self._life.aside)
         if self._life.own_loop:
-            others = asyncio.all_tasks(self._loop) - tasks - {asyncio.current_task()}
+            others = asyncio.all_tasks(self._loop) - tasks.keys() - {asyncio.current_task()}
             for task in others:
                 task.cancel()
-            tasks |= others
-        for task in await end_tasks(tasks, self._life.share(_STEP_SHARE)):
-            self._cut_off(task.get_name(), "ignored its cancel")
+            tasks |= dict.fromkeys(others)
+        for task, where in await end_tasks(tasks, self._life.share(_STEP_SHARE)):
+            self._cut_off(task.get_name(), f"it ignored its cancel, {where}")
         if self._life.own_loop and not await close_helpers(
             self._loop, max(0.01, self._life.share(_FORCE_SHARE) - monotonic())
         ):
@@ -121,17 +127,12 @@ class Winding:
             if error is not None:
                 self._life.fail(error, name)
 
-    async def _cancel(self, task: asyncio.Task[Any] | None, name: str) -> None:
-        if task is None or task.done():
-            return
-        if self._life.entered:
-            self._cut_off(name, where_it_hangs(task))
+    async def _cancel(self, task: asyncio.Task[Any], name: str) -> None:
+        """Past its share of the time: cancel it, and close it where that does not help."""
+        self._cut_off(name, where_it_hangs(task))
         task.cancel()
-        if await self._until(task, _FORCE_SHARE):
-            return
-        if not self._life.entered:
-            self._cut_off(name, where_it_hangs(task))
-        close_by_force(task)
+        if not await self._until(task, _FORCE_SHARE):
+            close_by_force(task)
 
     async def _until(self, task: asyncio.Task[Any], share: float) -> bool:
         """Wait for `task`, at most that share of the time left, which may shrink meanwhile."""
@@ -156,12 +157,12 @@ async def _run_hook(hook: Callable[[], Coroutine[Any, Any, Any]]) -> BaseExcepti
     """Await a hook, and return what it raised: a SystemExit that leaves a task ends its loop."""
     try:
         await hook()
-    except GeneratorExit:
-        raise  # closed by force
     except asyncio.CancelledError as error:
         if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
             raise
         return error  # of something that the hook awaited: an error like others
     except BaseException as error:
+        if is_forced_close(error):
+            raise
         return error
     return None

@@ -32,11 +32,6 @@ class Signal:
         return f"<{type(self).__name__}>"
 
 
-def is_ordinary(signal: object) -> bool:
-    """Whether it is a signal that goes to a handler."""
-    return isinstance(signal, Signal) and not signal._control
-
-
 class TerminateSignal(Signal):
     """A parent asks a child to stop. The same as ``await child.terminate()``."""
 

@@ -38,13 +38,14 @@ class Backoff:
     healthy: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.initial < 0 or self.maximum < self.initial:
+        # Each as what must hold, so that nan, which is neither less nor more, is refused as well.
+        if not 0 <= self.initial <= self.maximum:
             raise ValueError(f"a backoff needs 0 <= initial <= maximum, not {self!r}")
-        if self.factor < 1:
+        if not self.factor >= 1:
             raise ValueError(f"a backoff's factor is at least 1, not {self.factor!r}")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"a backoff's jitter is a share from 0 to 1, not {self.jitter!r}")
-        if self.healthy < 0:
+        if not self.healthy >= 0:
             raise ValueError(f"a backoff's healthy time is not negative: {self.healthy!r}")
 
     def delay(self, failures: int, luck: float = 0.5) -> float:

@@ -15,7 +15,7 @@ from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
 from task_thread.log import class_logger
-from task_thread.signals import Request, Signal, is_ordinary
+from task_thread.signals import Request, Signal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -222,7 +222,7 @@ class TaskThread:
         if child is not None:
             if not isinstance(child, TaskThread):
                 raise TypeError(f"a child is a TaskThread, not {child!r}")
-            if not is_ordinary(signal):
+            if not _is_ordinary(signal):
                 await child.insertSignal(signal)
             elif not child._taskthread.inbox.offer(signal):  # no coroutine more than needed
                 await child._taskthread.wait_for_room(signal)
@@ -430,3 +430,8 @@ class VirtualThread(TaskThread):
     """
 
     own_loop: ClassVar[bool] = False
+
+
+def _is_ordinary(signal: object) -> bool:
+    """Whether it is a signal, and one that goes to a handler."""
+    return isinstance(signal, Signal) and not signal._control

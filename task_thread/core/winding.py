@@ -67,6 +67,9 @@ class Winding:
             if self._life.entered:
                 await self._step(thread.exit__, "exit__")
             await self._end_tasks()
+        except asyncio.CancelledError:
+            # It was given up before, and now the loop that it shared is cleared away.
+            self._engine.inbox.seal()
         except BaseException as error:  # a bug in here must not leave everyone waiting
             thread.logger.critical("winding down failed", exc_info=error)
             self._life.worsen(ExitReason("crash", error, "winding down"))
@@ -76,6 +79,8 @@ class Winding:
 
     async def _end_start(self) -> None:
         """Wait for enter__, which was cancelled when the stop began."""
+        # Nobody will handle signals: what the children still want to say must not wait for that.
+        self._engine.inbox.refuse()
         main = self._life.main
         if main is not None and not await self._until(main, _STEP_SHARE):
             await self._cancel(main, "enter__")

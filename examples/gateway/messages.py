@@ -1,0 +1,63 @@
+"""The signals of the gateway. What they carry is not changed after they were sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from task_thread.signals import Request, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .frames import FrameError
+    from .readings import Row
+    from .server import ClientConnection
+
+__all__ = ["ConnectionOver", "Counts", "Frames", "Latest", "Refuse", "Rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames(Signal):
+    """Connection to processor: the payloads that one read completed.
+
+    One signal for all of them, since a signal costs more than the check of a small frame.
+    """
+
+    origin: ClientConnection
+    payloads: Sequence[bytes]
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectionOver(Signal):
+    """Connection to processor: no more frames will come from it.
+
+    :ivar error: what broke its framing, or None.
+    """
+
+    origin: ClientConnection
+    error: FrameError | None
+
+
+@dataclass(frozen=True, eq=False)
+class Refuse(Signal):
+    """Processor to connection: one of its frames was bad; it is to close."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Signal):
+    """Processor to database: checked readings, to be written."""
+
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, eq=False)
+class Latest(Signal):
+    """Processor to viewers: the newest reading of each sensor among `count` rows."""
+
+    rows: Mapping[str, Row]
+    count: int
+
+
+class Counts(Request["Mapping[str, int]"]):
+    """Gateway to any part: what have you counted since your start?"""

@@ -1,0 +1,1 @@
+"""What several test modules share: a journal to wait on, places for threads, subprocesses."""

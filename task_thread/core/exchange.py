@@ -96,6 +96,7 @@ class Exchange:
         self._put, self._get = self._parcels.put, self._parcels.get
         self.lanes: dict[Inbox, Lane] = {}
         self._users = 0
+        self._measuring = False
         self._rung_at: float | None = None
         self._lag = 0.0
 
@@ -129,10 +130,18 @@ class Exchange:
         self.drain()
 
     def lag(self) -> float:
-        """Seconds from a ring for this loop until it came: of the last one, or of one that still
-        waits if that is longer already. From any thread."""
+        """Seconds from a ring for this loop until it came: of the one measured last, or of one
+        that still waits if that is longer already. From any thread.
+
+        Asking has the next ring measured; a ring that waits unmeasured counts from the first time
+        that somebody asked. So nobody pays for it where nobody asks.
+        """
+        now = monotonic()
+        if self._rung_at is None and self._parcels.qsize():
+            self._rung_at = now
+        self._measuring = True
         rung_at = self._rung_at
-        return self._lag if rung_at is None else max(self._lag, monotonic() - rung_at)
+        return self._lag if rung_at is None else max(self._lag, now - rung_at)
 
     def open_lane(self, inbox: Inbox, item: Any) -> None:
         """Let `item`, and what is added to the lane, leave with this turn of the loop. On its
@@ -160,7 +169,8 @@ class Exchange:
             inbox.bury(items)
             return
         if parcel[2]:
-            self._rung_at = monotonic()
+            if self._measuring:
+                self._rung_at = monotonic()
             self._bell.ring()
 
     def call(self, callback: Callable[[], object]) -> None:
@@ -170,9 +180,10 @@ class Exchange:
 
     def drain(self) -> None:
         """Hand all that came in to the inboxes that it is for. On its loop only."""
-        rung_at = self._rung_at
-        if rung_at is not None:
-            self._lag, self._rung_at = monotonic() - rung_at, None
+        if self._measuring:
+            rung_at, self._rung_at = self._rung_at, None
+            if rung_at is not None:
+                self._lag, self._measuring = monotonic() - rung_at, False
         try:
             parcels: list[list[Any]] = self._get(False)
         except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):

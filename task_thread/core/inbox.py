@@ -303,18 +303,19 @@ class Inbox:
         for mine in accepted:
             mine.settle(True)
 
-    async def sleep(self) -> None:
-        """Wait until something is in the queue, or :meth:`wake` is called."""
+    def sleeper(self) -> asyncio.Future[None]:
+        """What to await until something is in the queue, or :meth:`wake` is called."""
         if self.line:
             self.admit()
+        future: asyncio.Future[None] = self.home.loop.create_future()
         if self.queue:
-            return
-        sleeper: asyncio.Future[None] = self.home.loop.create_future()
-        self._sleeper = sleeper
-        await sleeper
+            future.set_result(None)
+        else:
+            self._sleeper = future
+        return future
 
     def wake(self) -> None:
-        """Let :meth:`sleep` return."""
+        """Let the one who sleeps go on."""
         sleeper = self._sleeper
         if sleeper is not None and not sleeper.done():
             sleeper.set_result(None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["listen"]
 
 _SLICE: Final = 0.005  # seconds of handling before the loop gets a turn
-_BURST: Final = 1024  # signals at the most between two looks at the clock
+_BURST: Final = 16  # signals at the most between two looks at the clock
 
 
 async def listen(thread: TaskThread) -> None:
@@ -63,9 +63,10 @@ class _Listening:
         thread = self.thread
         life, inbox = thread._taskthread.life, thread._taskthread.inbox
         queue = inbox.queue
-        burst, begun = 1, monotonic()
+        burst, begun = 1, 0.0
         while True:
-            for _ in range(min(burst, len(queue))):
+            waiting = len(queue)
+            for _ in range(waiting if waiting < burst else burst):  # noqa: FURB136  (min() is slow)
                 self.item = item = queue.popleft()
                 if item.__class__ is ChildEnded:
                     await thread.childExited__(item.child, item.reason)
@@ -80,7 +81,10 @@ class _Listening:
                     await thread.childsignalHandler__(item[1], item[0])
             self.item = None
             if queue:
-                used = monotonic() - begun
+                now = monotonic()
+                if not begun:  # the clock is read only where there is more than one burst
+                    begun = now
+                used = now - begun
                 if used < _SLICE / 2:
                     burst = min(2 * burst, _BURST)
                     continue
@@ -90,8 +94,8 @@ class _Listening:
             elif life.draining and inbox.all_arrived():
                 return
             else:
-                await inbox.sleep()
-            begun = monotonic()
+                await inbox.sleeper()
+            begun = 0.0
 
 
 def _where(item: Any) -> str:

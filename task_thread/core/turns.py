@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import selectors
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -54,9 +55,16 @@ class TurnSelector(selectors.DefaultSelector):
         super().__init__()
         self.eventfd = _Eventfd()
         self.register(self.eventfd.number, selectors.EVENT_READ)
+        self._report_each_ring_once()
         self.at_turn_end: Callable[[], None] | None = None
         self.on_ring: Callable[[], None] | None = None
         self.wanted = False
+
+    def _report_each_ring_once(self) -> None:
+        """Watch the bell edge-triggered: then its counter need not be read back, which would be a
+        system call for each ring. Its 64 bits last for more rings than anybody has time for."""
+        with select.epoll.fromfd(os.dup(self.fileno())) as same:
+            same.modify(self.eventfd.number, select.EPOLLIN | select.EPOLLET)
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """End the turn, wait for events, and take what the bell stands for."""
@@ -71,7 +79,6 @@ class TurnSelector(selectors.DefaultSelector):
         for index, (key, _) in enumerate(events):
             if key.fd == number:
                 del events[index]
-                os.eventfd_read(number)
                 if self.on_ring is not None:
                     self.on_ring()
                 break
@@ -136,7 +143,7 @@ NO_BELL: Final = _NoBell()
 def new_event_loop() -> AbstractEventLoop:
     """The loop that threads run unless told otherwise: asyncio's own, on a TurnSelector where the
     system has eventfd (Linux)."""
-    if hasattr(os, "eventfd"):
+    if hasattr(os, "eventfd") and hasattr(select, "epoll"):
         return asyncio.SelectorEventLoop(TurnSelector())
     return asyncio.new_event_loop()
 

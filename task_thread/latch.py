@@ -1,4 +1,4 @@
-"""A one-shot event with a value that any thread sets and that any loop or thread waits for.
+"""A one-shot event with a value that any thread sets and that any loop waits for.
 
 asyncio.Event belongs to one loop, threading.Event blocks the loop that waits for it, and a
 concurrent.futures.Future weighs a kilobyte and is cancelled by whoever stops waiting for it. A
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +23,7 @@ _UNSET: Final = object()
 
 
 class Latch(Generic[T]):
-    """Set once, with a value; waited for from any loop and any thread."""
+    """Set once, with a value, from any thread; waited for from any loop."""
 
     __slots__ = ("_lock", "_value", "_waiters")
 
@@ -102,21 +100,6 @@ class Latch(Generic[T]):
         finally:
             if timer is not None:
                 timer.cancel()
-            self._unsubscribe(wake)
-
-    def wait_blocking_once(self, bell: queue.SimpleQueue[None], timeout: float | None) -> None:
-        """Block the calling thread until set, poked, `bell` is rung or `timeout` seconds passed.
-
-        The bell is the caller's: a SimpleQueue, because its put() alone may be called by a signal
-        handler that interrupted the very thread that waits (an Event's set() would deadlock).
-        """
-        wake = functools.partial(bell.put, None)
-        if not self._subscribe(wake):
-            return
-        try:
-            with contextlib.suppress(queue.Empty):
-                bell.get(timeout=None if timeout is None else max(timeout, 0.0))
-        finally:
             self._unsubscribe(wake)
 
     def _subscribe(self, wake: Callable[[], None]) -> bool:

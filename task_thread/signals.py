@@ -42,9 +42,10 @@ class CloseSignal(Signal):
     """A child tells its parent that it closes.
 
     Sent by a child with ``sigFromChildToParent__`` it is the child's request to be ended, the
-    same as ``requestTerminate()``. The parent is told in ``childExited__`` when that is done.
+    same as ``requestTerminate()``. When it has ended, for whatever reason, its parent gets one
+    with that reason, in ``childExited__``.
 
-    :ivar reason: why the child ended; None while it has not.
+    :ivar reason: why the child ended; None in a request.
     """
 
     _control = True

@@ -58,7 +58,7 @@ def close_by_force(task: asyncio.Task[Any]) -> bool:
 def is_forced_close(error: BaseException) -> bool:
     """Whether `error` is how a coroutine, or one inside it that resists, meets its close()."""
     return isinstance(error, GeneratorExit) or (
-        isinstance(error, RuntimeError) and str(error).endswith("ignored GeneratorExit")
+        type(error) is RuntimeError and str(error).endswith("ignored GeneratorExit")
     )
 
 

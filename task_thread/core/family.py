@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from task_thread.core.inbox import Notice
 from task_thread.core.lifecycle import ExitReason
 from task_thread.errors import FamilyError
+from task_thread.signals import CloseSignal
 
 if TYPE_CHECKING:
     from task_thread.core.life import Life
@@ -33,14 +34,12 @@ CHILD_SHARE: Final = 0.9  # of the time left to a parent, for its children
 _SIBLING_SHARE: Final = 0.5  # of that, for one child while others wait for their turn
 
 
-class ChildEnded(Notice):
-    """Tells a parent's listener, behind all that the child had sent, that it has ended."""
-
-    __slots__ = ("child", "reason")
+class ChildEnded(Notice, CloseSignal):
+    """A child's last signal to its parent, behind all that it had sent: it has ended, and why."""
 
     def __init__(self, child: TaskThread, reason: ExitReason) -> None:
+        super().__init__(reason)
         self.child = child
-        self.reason = reason
 
 
 def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:

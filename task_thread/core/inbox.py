@@ -109,7 +109,7 @@ class Inbox:
         self.line: deque[_InLine] | None = None  # who waits for room; None or empty: nobody
         self._refusing = False  # takes no more, what it has may still be handled
         self.sealed = False  # nothing is handled any more
-        self._sleeper: asyncio.Future[None] | None = None
+        self._sleeper: Any = None  # the future that the owner awaits, when it sleeps
 
     # ---- for senders, from any thread -----------------------------------------------------
 
@@ -268,6 +268,12 @@ class Inbox:
         sleeper = self._sleeper
         if sleeper is not None and not sleeper.done():
             sleeper.set_result(None)
+
+    async def await_all(self) -> None:
+        """Wait until nothing is under way any more; for an owner whose listener has ended."""
+        while not self.all_arrived():
+            self._sleeper = self.home.loop.create_future()
+            await self._sleeper
 
     def all_arrived(self) -> bool:
         """Whether nothing that was accepted is still under way, in a sender's turn."""

@@ -118,6 +118,11 @@ class Life:
         return self._carrier is not None
 
     @property
+    def winding_down(self) -> bool:
+        """Whether its end has begun."""
+        return self._winding is not None
+
+    @property
     def lag(self) -> float:
         """See :meth:`Exchange.lag`."""
         return 0.0 if self.exchange is None else self.exchange.lag()
@@ -324,7 +329,7 @@ class Life:
                 self.fail(error, "enter__")
             return
         except BaseException as error:
-            if is_forced_close(error):
+            if self.winding_down and is_forced_close(error):
                 raise
             self.fail(error, "enter__")
             return

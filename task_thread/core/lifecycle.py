@@ -14,7 +14,17 @@ import enum
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["FINAL", "TRANSITIONS", "Event", "ExitKind", "ExitReason", "State", "advance", "diagram"]
+__all__ = [
+    "FINAL",
+    "TRANSITIONS",
+    "Event",
+    "ExitKind",
+    "ExitReason",
+    "State",
+    "advance",
+    "describe",
+    "diagram",
+]
 
 
 class State(enum.Enum):
@@ -113,10 +123,19 @@ class ExitReason:
     def __str__(self) -> str:
         parts: list[str] = [self.kind]
         if self.exception is not None:
-            parts.append(f"{type(self.exception).__name__}: {self.exception}")
+            parts.append(describe(self.exception))
         if self.detail:
             parts.append(self.detail)
         return ", ".join(parts)
+
+
+def describe(error: BaseException) -> str:
+    """Type and text of an exception, which may be one that can't be turned into text."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(no text)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def diagram() -> str:

@@ -17,6 +17,7 @@ from task_thread.core.family import CHILD_SHARE, ChildEnded
 from task_thread.signals import Signal
 
 if TYPE_CHECKING:
+    from task_thread.core.lifecycle import ExitReason
     from task_thread.core.thread import TaskThread
 
 __all__ = ["listen"]
@@ -38,7 +39,7 @@ async def listen(thread: TaskThread) -> None:
                 raise
             crashed = life.fail(error, _where(listening.item))  # of what the handler awaited
         except BaseException as error:
-            if is_forced_close(error):
+            if life.winding_down and is_forced_close(error):
                 raise
             crashed = life.fail(error, _where(listening.item))
         if crashed:
@@ -69,7 +70,7 @@ class _Listening:
             for _ in range(waiting if waiting < burst else burst):  # noqa: FURB136  (min() is slow)
                 self.item = item = queue.popleft()
                 if item.__class__ is ChildEnded:
-                    await thread.childExited__(item.child, item.reason)
+                    await thread.childExited__(item.child, cast("ExitReason", item.reason))
                     continue
                 inbox.taken += 1
                 if inbox.line:

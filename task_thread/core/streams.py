@@ -161,8 +161,6 @@ def check_streams(thread: TaskThread) -> None:
 
 def explain_wrong_loop(error: BaseException, thread: TaskThread) -> None:
     """Add what to do to asyncio's own errors about a future of another loop."""
-    text = str(error)
-    if isinstance(error, RuntimeError) and (
-        "attached to a different loop" in text or "bound to a different event loop" in text
-    ):
+    text = str(error) if type(error) is RuntimeError else ""
+    if "attached to a different loop" in text or "bound to a different event loop" in text:
         error.add_note(f"{thread} used something of another loop: {_HELP}")

@@ -24,6 +24,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core.ending import is_forced_close
+from task_thread.core.lifecycle import describe
 from task_thread.core.supervision import policy_of
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class TaskRef:
                     self.owner.logger.debug("task ended with a cancel", task=self.name)
                 return
             except BaseException as error:
-                if is_forced_close(error):
+                if self._stopped and is_forced_close(error):
                     raise
                 if not await self._failed(error):
                     return
@@ -240,7 +241,7 @@ class TaskRef:
     async def _failed(self, error: BaseException) -> bool:
         """Log it, and do what the policy says. Whether a next run is set."""
         self._drop_next()
-        self._error = f"{type(error).__name__}: {error}"
+        self._error = describe(error)
         owner = self.owner
         if self._stopped:
             owner.logger.error("task raised while it was cancelled", task=self.name, exc_info=error)

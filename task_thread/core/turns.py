@@ -17,6 +17,7 @@ import contextlib
 import os
 import select
 import selectors
+import weakref
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -24,9 +25,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from task_thread.core.protocols import Bell
 
-__all__ = ["NO_BELL", "bell_for", "new_event_loop"]
+__all__ = ["NO_BELL", "bell_for", "new_event_loop", "tasks_of"]
 
 
+_CLEAR_AT: Final = 64  # tasks born before those that have ended are forgotten
 _select: Final = selectors.DefaultSelector.select  # looked up once: every turn passes here
 
 
@@ -140,12 +142,42 @@ class _NoBell:
 NO_BELL: Final = _NoBell()
 
 
+class TurnLoop(asyncio.SelectorEventLoop):
+    """asyncio's own loop on a TurnSelector, which also knows its tasks: asyncio.all_tasks() walks
+    through those of all loops of the process, which makes stopping n threads take n * n steps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(TurnSelector())
+        self._born: list[weakref.ref[asyncio.Task[Any]]] = []
+        self._clear_at = _CLEAR_AT
+
+    def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """As asyncio's; all tasks of a loop are made here."""
+        task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
+        self._born.append(weakref.ref(task))
+        if len(self._born) > self._clear_at:
+            self._born = [weakref.ref(living) for living in self.living_tasks()]
+            self._clear_at = max(_CLEAR_AT, 2 * len(self._born))
+        return task
+
+    def living_tasks(self) -> set[asyncio.Task[Any]]:
+        """The tasks of this loop that have not ended. On the loop only."""
+        tasks = (ref() for ref in self._born)
+        return {task for task in tasks if task is not None and not task.done()}
+
+
 def new_event_loop() -> AbstractEventLoop:
     """The loop that threads run unless told otherwise: asyncio's own, on a TurnSelector where the
-    system has eventfd (Linux)."""
+    system has eventfd and epoll (Linux)."""
     if hasattr(os, "eventfd") and hasattr(select, "epoll"):
-        return asyncio.SelectorEventLoop(TurnSelector())
+        return TurnLoop()
     return asyncio.new_event_loop()
+
+
+def tasks_of(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """The tasks of `loop` that have not ended. On that loop only."""
+    return loop.living_tasks() if isinstance(loop, TurnLoop) else asyncio.all_tasks(loop)
 
 
 def bell_for(loop: AbstractEventLoop, flush: Callable[[], None], drain: Callable[[], None]) -> Bell:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from task_thread.core.carrier import close_helpers
 from task_thread.core.ending import close_by_force, end_tasks, is_forced_close, where_it_hangs
 from task_thread.core.lifecycle import ExitReason
+from task_thread.core.turns import tasks_of
 
 if TYPE_CHECKING:
     from task_thread.core.thread import TaskThread
@@ -91,13 +92,23 @@ class Winding:
         self._engine.inbox.refuse()
         self._life.exchange.drain()
         main = self._life.main
-        if main is not None and not main.done():
+        if main is None or main.done():
+            await self._await_arrivals()
+        else:
             self._life.draining = True
             self._engine.inbox.wake()
             if not await self._until(main, _STEP_SHARE):
                 await self._cancel(main, "its signal handler")
         self._engine.inbox.seal()
         self._engine.fail_requests()
+
+    async def _await_arrivals(self) -> None:
+        """Nobody handles what is still under way, but the counts of an ended thread are final."""
+        inbox = self._engine.inbox
+        if not inbox.all_arrived():
+            task = self._loop.create_task(inbox.await_all())
+            if not await self._until(task, _STEP_SHARE):
+                task.cancel()
 
     async def _end_tasks(self) -> None:
         self._engine.crew.closed = True
@@ -109,7 +120,7 @@ class Winding:
         tasks: dict[asyncio.Task[Any], Any] = {ref.task: ref.coroutine for ref in refs}
         tasks |= dict.fromkeys(self._life.aside)
         if self._life.own_loop:
-            others = asyncio.all_tasks(self._loop) - tasks.keys() - {asyncio.current_task()}
+            others = tasks_of(self._loop) - tasks.keys() - {self.task}
             for task in others:
                 task.cancel()
             tasks |= dict.fromkeys(others)
@@ -125,19 +136,25 @@ class Winding:
         task = self._loop.create_task(
             _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
         )
-        if not await self._until(task, _STEP_SHARE):
-            await self._cancel(task, name)
-        if task.done() and not task.cancelled():
-            error = task.result()
+        if not await self._until(task, _STEP_SHARE) and not await self._cancel(task, name):
+            return
+        if not task.cancelled():
+            # Not as a result only: a GeneratorExit of its own comes as the task's exception.
+            error = task.exception() or task.result()
             if error is not None:
                 self._life.fail(error, name)
 
-    async def _cancel(self, task: asyncio.Task[Any], name: str) -> None:
-        """Past its share of the time: cancel it, and close it where that does not help."""
+    async def _cancel(self, task: asyncio.Task[Any], name: str) -> bool:
+        """Past its share of the time: cancel it, and close it where that does not help.
+
+        :returns: whether it ended with the cancel.
+        """
         self._cut_off(name, where_it_hangs(task))
         task.cancel()
-        if not await self._until(task, _FORCE_SHARE):
-            close_by_force(task)
+        if await self._until(task, _FORCE_SHARE):
+            return True
+        close_by_force(task)
+        return False
 
     async def _until(self, task: asyncio.Task[Any], share: float) -> bool:
         """Wait for `task`, at most that share of the time left, which may shrink meanwhile."""

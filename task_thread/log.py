@@ -11,15 +11,17 @@ stderr as ``Class - LEVEL - event key=value``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
 
-__all__ = ["class_logger", "ensure_visible", "verbose"]
+__all__ = ["class_logger", "ensure_visible", "log_safely", "show", "verbose"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,6 +100,26 @@ def ensure_visible(name: str) -> None:
         # Both as Python leaves them: nobody has asked for a level.
         logger.setLevel(logging.INFO)
     logger.addHandler(_last_resort)
+
+
+def log_safely(logger: Any, level: str, event: str, *args: Any, **values: Any) -> None:
+    """Log; what the logger itself raises (a full disk, a user's processor) goes to stderr.
+
+    A thread that tells of a crash must not stumble over the telling.
+    """
+    try:
+        getattr(logger, level)(event, *args, **values)
+    except Exception:
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"logging failed for {level} {event!r}:\n{traceback.format_exc()}")
+
+
+def show(thing: object) -> str:
+    """``repr(thing)``, of things too that can't be shown."""
+    try:
+        return repr(thing)
+    except Exception as error:
+        return f"<{type(thing).__name__}, whose repr() raises {type(error).__name__}>"
 
 
 def verbose(cofunc: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:

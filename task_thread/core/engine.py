@@ -21,7 +21,7 @@ from task_thread.core.taskref import TaskRef, current_crew
 from task_thread.core.tasks import Crew
 from task_thread.core.waits import waiting
 from task_thread.errors import Deadlock
-from task_thread.log import class_logger
+from task_thread.log import class_logger, log_safely, show
 from task_thread.signals import Request
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Engine:
         self.requests: set[Request[Any]] | None = None
         self.life = Life(thread)
         self.family = Family(thread)
-        self.crew = Crew(thread, self.name, self._task_failed)
+        self.crew = Crew(thread, self.name, self._task_failed, self.log)
         self.inbox = Inbox(thread, self.name, thread.max_qsize, self._report_dead)
 
     def id(self) -> Any:
@@ -79,6 +79,10 @@ class Engine:
             return str(self.id())
         except Exception:
             return self.default_id
+
+    def log(self, level: str, event: str, *args: Any, **values: Any) -> None:
+        """Log something about the thread, with its logger. From any thread."""
+        log_safely(self.thread.logger, level, event, *args, **values)
 
     def bind_logger(self) -> None:
         """Bind the id, which a subclass may only now be able to tell, unless it set a logger."""
@@ -124,7 +128,7 @@ class Engine:
         if self.is_listener():
             raise Deadlock(f"{self.name()} asks itself in its own handler, and would never reply")
         if not request._claim():
-            raise ValueError(f"{request!r} was asked before: make another one")
+            raise ValueError(f"{show(request)} was asked before: make another one")
         if self.requests is None:
             with self.life.lock:  # two loops may ask for the first time at once
                 if self.requests is None:
@@ -196,8 +200,9 @@ class Engine:
             signal = item[1] if item.__class__ is tuple else item
             if isinstance(signal, Request):
                 signal._receiver_ended(self.name())
-        self.thread.logger.warning(
+        self.log(
+            "warning",
             "%d dead letter(s): accepted, and not handled before the end",
             len(items),
-            first=items[0],
+            first=show(items[0]),
         )

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core.exchange import Exchange, exchange_here, here
 from task_thread.errors import SendTimeout, ThreadEnded, WrongLoop
+from task_thread.log import show
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -209,7 +210,7 @@ class Inbox:
             raise self._no_more(item)
         raise SendTimeout(
             f"the inbox of {self._name()} (max_qsize {self.capacity}) was full for {timeout:g} s: "
-            f"{item!r} was not sent"
+            f"{show(item)} was not sent"
         )
 
     def notify(self, notice: Notice) -> None:
@@ -224,8 +225,8 @@ class Inbox:
 
     def _no_more(self, item: Any) -> ThreadEnded:
         return ThreadEnded(
-            f"{self._name()} has ended or is about to, and takes no more signals: {item!r} was not "
-            "sent",
+            f"{self._name()} has ended or is about to, and takes no more signals: "
+            f"{show(item)} was not sent",
             self._owner,
         )
 

@@ -214,7 +214,7 @@ class Life:
                 return
             self.state = state
             self._ended_at = monotonic()
-        thread.logger.critical("abandoned: it hangs past its deadline\n%s", where)
+        thread._taskthread.log("critical", "abandoned: it hangs past its deadline\n%s", where)
         self.note_overdue(f"{thread} was abandoned, it hangs in:\n{where}")
         children = [child._taskthread.life for child in reversed(thread.children)]
         for child in children:
@@ -339,7 +339,7 @@ class Life:
                 self.state = state
         self.entered = True
         if state is not None:
-            thread.logger.debug("running")
+            thread._taskthread.log("debug", "running")
             self.started.set(None)
         await listen(thread)
 
@@ -353,14 +353,14 @@ class Life:
         """
         thread = self._thread
         if self._is_refusal(error):
-            thread.logger.info("%s ended with the stop: %s", where, error)
+            thread._taskthread.log("info", "%s ended with the stop: %s", where, error)
             self.order_stop("shutdown", monotonic() + thread.stop_timeout * CHILD_SHARE)
             return False
         explain_wrong_loop(error, thread)
         error.add_note(f"in {thread}, {where}")
-        thread.logger.error("crashed in %s", where, exc_info=error)
         self.worsen(ExitReason("crash", error, where))
         self.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
+        thread._taskthread.log("error", "crashed in %s", where, exc_info=error)
         return True
 
     def _is_refusal(self, error: BaseException) -> bool:
@@ -410,7 +410,7 @@ class Life:
                 self._reason = reason
                 self._ended_at = monotonic()
         if state is not None:
-            self._thread.logger.debug("ended: %s", reason)
+            self._thread._taskthread.log("debug", "ended: %s", reason)
         if self._carrier is not None:
             assert self.loop is not None
             self.loop.stop()  # off_loop tells, when the loop is closed
@@ -435,14 +435,14 @@ class Life:
         if error is not None:
             self.fail(error, "a callback of its loop")
         elif self._winding is None:
-            self._thread.logger.warning("its loop was stopped by hand: the thread ends")
+            self._thread._taskthread.log("warning", "its loop was stopped by hand: the thread ends")
             self.order_stop("normal", monotonic() + self._thread.stop_timeout * CHILD_SHARE)
         return False
 
     def off_loop(self, error: BaseException | None) -> None:
         """The loop is closed; or, with an error, it never came to be."""
         if error is not None:
-            self._thread.logger.error("could not start", exc_info=error)
+            self._thread._taskthread.log("error", "could not start", exc_info=error)
             with self.lock:
                 self.state = lifecycle.advance(self.state, Event.FAILED) or self.state
             self._never_ran(ExitReason("crash", error, "start"))

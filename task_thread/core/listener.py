@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.ending import is_forced_close
 from task_thread.core.family import CHILD_SHARE, ChildEnded
+from task_thread.log import show
 from task_thread.signals import Signal
 
 if TYPE_CHECKING:
@@ -101,10 +102,11 @@ class _Listening:
 
 def _where(item: Any) -> str:
     """What was being handled, for people."""
-    if isinstance(item, Signal):
-        return f"signalHandler__ of {item!r}"
-    if isinstance(item, tuple):
-        return f"childsignalHandler__ of {item[1]!r} from {item[0]}"
     if isinstance(item, ChildEnded):
         return f"childExited__ of {item.child}"
-    return "its listener"
+    if isinstance(item, Signal):
+        return f"signalHandler__ of {show(item)}"
+    if item is None:
+        return "its listener"
+    child, signal = item
+    return f"childsignalHandler__ of {show(signal)} from {child}"

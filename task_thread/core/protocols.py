@@ -5,7 +5,7 @@ Nothing imports this at run time: making a Protocol class costs as much as impor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -67,5 +67,4 @@ class Owner(Protocol):
     on_task_error: TaskErrorAction
     task_backoff: Backoff
     stop_timeout: float
-    logger: Any
     tasks: Namespace

@@ -172,7 +172,9 @@ def _os_signals(root: TaskThread) -> Iterator[None]:
         nonlocal heard
         heard += 1
         hurry = heard > 1
-        root.logger.warning("stopping at once" if hurry else "stopping, asked by a signal")
+        root._taskthread.log(
+            "warning", "stopping at once" if hurry else "stopping, asked by a signal"
+        )
         root._taskthread.ask_to_end(_HURRY_TIMEOUT if hurry else root.stop_timeout)
 
     def ring() -> None:

@@ -220,7 +220,7 @@ class TaskRef:
                     self._mark(await _watched(self._run[0]))
             except asyncio.CancelledError:
                 if not self._stopped:
-                    self.owner.logger.debug("task ended with a cancel", task=self.name)
+                    self._crew.log("debug", "task ended with a cancel", task=self.name)
                 return
             except BaseException as error:
                 if self._stopped and is_forced_close(error):
@@ -244,22 +244,32 @@ class TaskRef:
         self._error = describe(error)
         owner = self.owner
         if self._stopped:
-            owner.logger.error("task raised while it was cancelled", task=self.name, exc_info=error)
+            self._crew.log(
+                "error", "task raised while it was cancelled", task=self.name, exc_info=error
+            )
             return False
         _, cofunc, args, kwargs = self._run
-        action, backoff = policy_of(cofunc, owner.on_task_error, owner.task_backoff)
+        try:
+            action, backoff = policy_of(cofunc, owner.on_task_error, owner.task_backoff)
+        except ValueError as wrong:  # set on the instance, past the check of the class
+            error.add_note(str(wrong))
+            action, backoff = "crash", owner.task_backoff
         if action == "crash":
             self._crew.failed(self, error)
             return False
         if action == "log":
-            owner.logger.error("task failed and stays ended", task=self.name, exc_info=error)
+            self._crew.log("error", "task failed and stays ended", task=self.name, exc_info=error)
             return False
         now = monotonic()
         self._failures = backoff.failures_after(self._failures, now - self._failed_at)
         self._failed_at = now
         pause = backoff.delay(self._failures, random.random())
-        owner.logger.error(
-            "task failed and is restarted", task=self.name, pause=round(pause, 3), exc_info=error
+        self._crew.log(
+            "error",
+            "task failed and is restarted",
+            task=self.name,
+            pause=round(pause, 3),
+            exc_info=error,
         )
         self._restarts += 1
         await asyncio.sleep(pause)
@@ -277,7 +287,8 @@ class TaskRef:
         if self._next is None or waited:
             self._waited_at = now
         elif now - self._waited_at > _RESTLESS_SECONDS and self._crew.warn_once(self.slot):
-            self.owner.logger.warning(
+            self._crew.log(
+                "warning",
                 "task re-schedules itself without ever waiting: let it await what it works for",
                 task=self.name,
                 runs_per_second=round(self._rate),

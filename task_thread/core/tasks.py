@@ -41,16 +41,18 @@ class Namespace:
 class Crew:
     """All tasks of one thread. On that thread's loop only."""
 
-    __slots__ = ("_warned", "closed", "failed", "loop", "name", "owner", "refs")
+    __slots__ = ("_warned", "closed", "failed", "log", "loop", "name", "owner", "refs")
 
     def __init__(
         self,
         owner: Owner,
         name: Callable[[], str],
         failed: Callable[[TaskRef, BaseException], None],
+        log: Callable[..., None],
     ) -> None:
         self.owner = owner
         self.name = name
+        self.log = log
         self.failed = failed  # told what a task raised that shall crash the thread
         self.refs: set[TaskRef] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -168,7 +170,7 @@ async def delete(ref: Any) -> TaskRef | None:
             {ref.task: ref.coroutine}, monotonic() + ref.crew.owner.stop_timeout
         )
         for _, where in stubborn:
-            ref.crew.owner.logger.warning("task %s ignored its cancel, %s", ref.name, where)
+            ref.crew.log("warning", "task %s ignored its cancel, %s", ref.name, where)
     elif isinstance(ref, asyncio.Task):
         if ref is not asyncio.current_task():
             ref.cancel()

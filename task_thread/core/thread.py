@@ -14,7 +14,7 @@ from task_thread.core.supervision import Backoff, TaskErrorAction, check_action
 from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
-from task_thread.log import class_logger
+from task_thread.log import class_logger, show
 from task_thread.signals import Request, Signal
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class TaskThread:
         :raises Deadlock: both sides' handlers wait for room in each other's inbox.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{signal!r} is no Signal: subclass task_thread.signals.Signal")
+            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         if signal._control:
             self._taskthread.ask_to_end(self.stop_timeout)
         elif not self._taskthread.inbox.offer(signal):
@@ -229,7 +229,7 @@ class TaskThread:
                 await child._taskthread.wait_for_room(signal)
             return
         if not isinstance(signal, Signal):
-            raise TypeError(f"{signal!r} is no Signal: subclass task_thread.signals.Signal")
+            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         full: list[TaskThread] = []
         for each in self.children:
             try:
@@ -258,7 +258,7 @@ class TaskThread:
         :raises Deadlock: as :meth:`insertSignal`.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{signal!r} is no Signal: subclass task_thread.signals.Signal")
+            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         parent = self.parent
         if signal._control:
             await self.requestTerminate()
@@ -275,7 +275,7 @@ class TaskThread:
         :raises ThreadEnded: the thread has ended, or takes no more signals.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{signal!r} is no Signal: subclass task_thread.signals.Signal")
+            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         if signal._control:
             self._taskthread.ask_to_end(self.stop_timeout)
         elif not self._taskthread.inbox.offer(signal):

@@ -72,7 +72,7 @@ class Winding:
             # It was given up before, and now the loop that it shared is cleared away.
             self._engine.inbox.seal()
         except BaseException as error:  # a bug in here must not leave everyone waiting
-            thread.logger.critical("winding down failed", exc_info=error)
+            self._engine.log("critical", "winding down failed", exc_info=error)
             self._life.worsen(ExitReason("crash", error, "winding down"))
             self._engine.inbox.seal()
         finally:
@@ -170,7 +170,7 @@ class Winding:
         return True
 
     def _cut_off(self, name: str, how: str) -> None:
-        self._thread.logger.error("%s was cut off past the deadline: %s", name, how)
+        self._engine.log("error", "%s was cut off past the deadline: %s", name, how)
         self._life.worsen(ExitReason("timeout", detail=f"{name}: {how}"))
         self._life.note_overdue(f"{self._thread}: {name} was cut off, {how}")
 

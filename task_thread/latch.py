@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from asyncio.events import _get_running_loop
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
@@ -89,6 +90,9 @@ class Latch(Generic[T]):
                 woken.set_result(None)
 
         def wake() -> None:
+            if _get_running_loop() is loop:
+                settle()
+                return
             with contextlib.suppress(RuntimeError):  # closed: nobody waits on that loop any more
                 loop.call_soon_threadsafe(settle)
 

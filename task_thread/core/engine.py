@@ -60,7 +60,7 @@ class Engine:
         self.default_id = f"{kind}-{next(_numbers.setdefault(kind, itertools.count(1)))}"
         self._own_logger = thread.logger
         self._overflowing = False
-        self.requests: set[Request[Any]] | None = None
+        self.requests: dict[int, Request[Any]] | None = None  # by identity
         self.life = Life(thread)
         self.family = Family(thread)
         self.crew = Crew(thread, self.name, self._task_failed, self.log)
@@ -132,20 +132,20 @@ class Engine:
         if self.requests is None:
             with self.life.lock:  # two loops may ask for the first time at once
                 if self.requests is None:
-                    self.requests = set()
+                    self.requests = {}
         begun = monotonic()
-        self.requests.add(request)
+        self.requests[id(request)] = request
         try:
             if not self.inbox.offer(request):
                 await self.wait_for_room(request, timeout)
             left = None if timeout is None else max(0.0, timeout - (monotonic() - begun))
             return await request._answer(left, timeout, self.name())
         finally:
-            self.requests.discard(request)
+            self.requests.pop(id(request), None)
 
     def fail_requests(self) -> None:
         """The thread has ended: who still waits for a reply is told. From any thread."""
-        for request in list(self.requests or ()):
+        for request in list((self.requests or {}).values()):
             request._receiver_ended(self.name())
 
     async def wait_for_room(self, item: Any, timeout: float | None = None) -> None:

@@ -9,7 +9,7 @@ The rules:
 - A level always keeps a tenth of what is left of the time for itself, so that a parent can still
   close its files after a child has hung.
 
-Ownership: ``members`` may be read from any thread; it is changed by single dictionary operations,
+Ownership: ``_members`` may be read from any thread; it is changed by single dictionary operations,
 by adoption (under the parent's life lock) and by a child's end (in the child's OS thread).
 """
 
@@ -54,11 +54,12 @@ def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:
 class Family:
     """One thread's children."""
 
-    __slots__ = ("members", "owner")
+    __slots__ = ("_members", "owner")
 
     def __init__(self, owner: TaskThread) -> None:
         self.owner = owner
-        self.members: dict[TaskThread, None] = {}
+        # By identity: a subclass may say what equals what, and may not be hashable.
+        self._members: dict[int, TaskThread] = {}
 
     def adopt(self, child: TaskThread) -> None:
         """Make `child` the youngest child. From any thread.
@@ -75,18 +76,25 @@ class Family:
         child._taskthread.life.check_not_ended()
         with owner._taskthread.life.accepting():
             child.parent = owner
-            self.members.pop(child, None)
-            self.members[child] = None
+            self._members.pop(id(child), None)
+            self._members[id(child)] = child
 
     def leave(self, child: TaskThread) -> None:
         """`child` has ended. From any thread."""
-        self.members.pop(child, None)
+        self._members.pop(id(child), None)
+
+    def members(self) -> list[TaskThread]:
+        """The children, in the order of their start. From any thread."""
+        return list(self._members.values())
+
+    def __contains__(self, child: TaskThread) -> bool:
+        return id(child) in self._members
 
     def find(self, _id: Any, _class: type | None) -> TaskThread | None:
         """The first child with that id and of that class, where given."""
         if _id is None and _class is None:
             return None
-        for child in list(self.members):
+        for child in self.members():
             if (_id is None or child.getId() == _id) and (
                 _class is None or isinstance(child, _class)
             ):
@@ -97,7 +105,7 @@ class Family:
         """Stop all children within the owner's deadline. On the owner's loop."""
         life = self.owner._taskthread.life
         begun = monotonic()
-        children = [child._taskthread.life for child in reversed(self.members)]
+        children = [child._taskthread.life for child in reversed(self.members())]
         for child in children:
             child.order_stop("shutdown", life.share(CHILD_SHARE))
             last = child is children[-1]
@@ -111,7 +119,7 @@ class Family:
     def hurry(self) -> None:
         """The owner's deadline has come nearer: so has that of the children that stop already."""
         limit = self.owner._taskthread.life.share(CHILD_SHARE)
-        for child in list(self.members):
+        for child in self.members():
             if child._taskthread.life.limit < inf:
                 child._taskthread.life.order_stop("shutdown", limit)
                 child._taskthread.life.ended.poke()

@@ -75,6 +75,7 @@ class Inbox:
 
     __slots__ = (
         "_accepted",
+        "_announced",
         "_arrived",
         "_dead",
         "_high_water",
@@ -82,6 +83,7 @@ class Inbox:
         "line",
         "_lock",
         "_name",
+        "_noticed",
         "_owner",
         "_refusing",
         "_report",
@@ -106,6 +108,7 @@ class Inbox:
         self._lock = threading.Lock()
         self.queue: deque[Any] = deque()
         self.home: Any = None  # its Exchange, once there is one
+        self._announced = self._noticed = 0
         self._accepted = self._arrived = self.taken = self._dead = self._high_water = 0
         self.line: deque[_InLine] | None = None  # who waits for room; None or empty: nobody
         self._refusing = False  # takes no more, what it has may still be handled
@@ -213,6 +216,23 @@ class Inbox:
             f"{show(item)} was not sent"
         )
 
+    def announce(self) -> None:
+        """A notice will come. From any thread.
+
+        A child first announces that it will tell of its end, then leaves its family, then tells:
+        so a parent that finds no children left to stop still waits for what they have to tell.
+        """
+        with self._lock:
+            self._announced += 1
+
+    def unannounce(self) -> None:
+        """It won't. From any thread."""
+        with self._lock:
+            self._announced -= 1
+        home = self.home
+        if home is not None:
+            home.call(self.wake)
+
     def notify(self, notice: Notice) -> None:
         """Deliver a notice, whatever room there is. From any thread."""
         home = self.home
@@ -256,7 +276,8 @@ class Inbox:
         """From now on the inbox's items belong to the loop of `home`."""
         with self._lock:
             self.home = home
-            self._arrived = sum(not isinstance(item, Notice) for item in self.queue)
+            self._noticed = sum(isinstance(item, Notice) for item in self.queue)
+            self._arrived = len(self.queue) - self._noticed
 
     def arrive(self, items: Sequence[Any]) -> None:
         """Put what was accepted into the queue and wake the owner."""
@@ -264,7 +285,9 @@ class Inbox:
             self.bury(items)
             return
         self.queue.extend(items)
-        if not isinstance(items[0], Notice):  # it comes alone
+        if isinstance(items[0], Notice):  # it comes alone
+            self._noticed += 1
+        else:
             self._arrived += len(items)
         sleeper = self._sleeper
         if sleeper is not None and not sleeper.done():
@@ -277,8 +300,8 @@ class Inbox:
             await self._sleeper
 
     def all_arrived(self) -> bool:
-        """Whether nothing that was accepted is still under way, in a sender's turn."""
-        return self._arrived >= self._accepted
+        """Whether nothing that was accepted or announced is still under way."""
+        return self._arrived >= self._accepted and self._noticed >= self._announced
 
     # The listener, which takes signals out of the queue, counts each in `taken` itself and calls
     # admit() where somebody stands in `line`: a call for each signal would cost a tenth.

@@ -465,9 +465,12 @@ class Life:
         if parent is not None:
             for line in self.overdue:
                 parent._taskthread.life.note_overdue(line)
+            parent._taskthread.inbox.announce()  # before it leaves: see Inbox.announce
             parent._taskthread.family.leave(thread)
-            if self.started.is_set():  # else whoever is in run() is told there
+            if self.started.is_set():
                 parent._taskthread.inbox.notify(ChildEnded(thread, reason))
+            else:  # whoever is in run() is told there
+                parent._taskthread.inbox.unannounce()
         self.ended.set(reason)
         if not self.started.is_set():
             self.started.set(

@@ -60,7 +60,8 @@ class ThreadStatistics:
     :ivar uptime: seconds since it was run, until its end; 0.0 before.
     :ivar tasks: its running tasks, by name.
     :ivar inbox: its inbox.
-    :ivar loop_lag: seconds that the last wake-up of its loop had to wait, or that one waits by now.
+    :ivar loop_lag: seconds that a wake-up of its loop had to wait, or that one waits by now. It is
+        measured from the first look on: the first snapshot of a thread says 0.0.
     :ivar children: the ids of its children.
     :ivar exit_reason: why it ended; None while it has not.
     """

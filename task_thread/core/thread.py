@@ -302,7 +302,7 @@ class TaskThread:
     @property
     def children(self) -> list[TaskThread]:
         """The children, in the order of their start: a list of one's own, from any thread."""
-        return list(self._taskthread.family.members)
+        return self._taskthread.family.members()
 
     @final
     async def addChild(self, child: TaskThread) -> None:
@@ -315,7 +315,7 @@ class TaskThread:
         """
         if not isinstance(child, TaskThread):
             raise TypeError(f"a child is a TaskThread, not {child!r}")
-        if child not in self._taskthread.family.members:
+        if child not in self._taskthread.family:
             self._taskthread.family.adopt(child)
 
     @final
@@ -324,7 +324,7 @@ class TaskThread:
 
         Asked from within the child it does not wait for the child's end. From any loop.
         """
-        if child in self._taskthread.family.members:
+        if child in self._taskthread.family:
             await child.stop()
 
     @final

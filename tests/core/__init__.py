@@ -1,0 +1,1 @@
+"""The core's contract, sentence by sentence."""

@@ -1,0 +1,1 @@
+"""Trees that the proofs run as processes of their own."""

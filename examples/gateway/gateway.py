@@ -137,7 +137,9 @@ class Gateway(TaskThread):
         try:
             # Consumers first: so nothing is seen to be written before it was seen to come in.
             counts = [await part.ask(Counts(), timeout=ANSWER_SECONDS) for part in self.parts]
-        except errors.TaskThreadError as error:  # busy beyond measure, or stopping
+        except errors.ThreadEnded:
+            return  # the end has begun: the summary tells the rest
+        except errors.AskTimeout as error:
             self.logger.info("no progress to show: %s", error)
         else:
             if self.on_progress is not None:

@@ -1,13 +1,31 @@
-"""Ending asyncio tasks that may not want to end."""
+"""Starting asyncio tasks that must not start at once, and ending those that do not want to."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextvars import Context
 from time import monotonic
 from typing import Any, Final
 
-__all__ = ["close_by_force", "end_tasks", "is_forced_close", "where_it_hangs"]
+__all__ = ["close_by_force", "end_tasks", "is_forced_close", "new_task", "where_it_hangs"]
+
+
+def new_task(
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any],
+    *,
+    name: str | None = None,
+    context: Context | None = None,
+) -> asyncio.Task[Any]:
+    """A task that takes its first step in a later turn of `loop`, as tasks do.
+
+    Also where the loop has a task factory of the user's: one that starts tasks eagerly would run
+    this one before its maker has kept it, and in a context that is entered already.
+    """
+    if loop.get_task_factory() is not None:
+        return asyncio.Task(coroutine, loop=loop, name=name, context=context)
+    return loop.create_task(coroutine, name=name, context=context)
 
 
 _LAST_TURNS: Final = 0.01  # seconds for tasks to find that their coroutine was closed

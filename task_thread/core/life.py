@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core import lifecycle
 from task_thread.core.carrier import Carrier, stack_of
-from task_thread.core.ending import is_forced_close, where_it_hangs
+from task_thread.core.ending import is_forced_close, new_task, where_it_hangs
 from task_thread.core.exchange import Exchange, exchange_here
 from task_thread.core.family import CHILD_SHARE, ChildEnded, is_within
 from task_thread.core.lifecycle import Event, ExitKind, ExitReason, State
@@ -311,8 +311,8 @@ class Life:
         thread = self._thread
         thread._taskthread.crew.loop = exchange.loop
         thread._taskthread.inbox.settle_in(exchange)
-        self.main = exchange.loop.create_task(
-            self._live(), name=f"{thread}/signals", context=self._context
+        self.main = new_task(
+            exchange.loop, self._live(), name=f"{thread}/signals", context=self._context
         )
         with self.lock:
             self.loop = exchange.loop

@@ -23,7 +23,7 @@ from contextvars import ContextVar, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from task_thread.core.ending import is_forced_close
+from task_thread.core.ending import is_forced_close, new_task
 from task_thread.core.lifecycle import describe
 from task_thread.core.supervision import policy_of
 
@@ -123,7 +123,7 @@ class TaskRef:
         if current_crew.get() is not crew:  # a parent starts a task of its child's, on one loop
             context = copy_context()
             context.run(current_crew.set, crew)
-        self._task = asyncio.get_running_loop().create_task(self._drive(), context=context)
+        self._task = new_task(asyncio.get_running_loop(), self._drive(), context=context)
         self._task.add_done_callback(self._finished)
 
     # ---- for users, on the loop of the thread that owns the task ---------------------------

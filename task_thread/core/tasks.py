@@ -150,9 +150,8 @@ async def delete(ref: Any) -> TaskRef | None:
     """End the task in `ref`, wait until it has ended, and return None, to put into the slot.
 
     None is no task, and fine. Called by the task itself it lets the current run finish, and no
-    other follow. A task that
-    goes on in spite of its cancel is cancelled again, then closed, within its thread's
-    ``stop_timeout``. On the loop of the thread that owns the task only.
+    other follow. A task that goes on in spite of its cancel is cancelled again, then closed,
+    within its thread's ``stop_timeout``. On the loop of the thread that owns the task only.
 
     :raises TypeError: `ref` is neither a task reference, nor an asyncio task, nor None.
     :raises WrongLoop: the task's thread lives on another loop.

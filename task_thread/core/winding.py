@@ -20,7 +20,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.carrier import close_helpers
-from task_thread.core.ending import close_by_force, end_tasks, is_forced_close, where_it_hangs
+from task_thread.core.ending import (
+    close_by_force,
+    end_tasks,
+    is_forced_close,
+    new_task,
+    where_it_hangs,
+)
 from task_thread.core.lifecycle import ExitReason
 from task_thread.core.turns import tasks_of
 
@@ -48,7 +54,7 @@ class Winding:
         self._loop = loop
         self._context = context
         self._hurry: asyncio.Future[None] | None = None
-        self.task = loop.create_task(self._wind_down(), name=f"{thread}/stop", context=context)
+        self.task = new_task(loop, self._wind_down(), name=f"{thread}/stop", context=context)
 
     def hurry(self) -> None:
         """The deadline has come nearer: look at it again."""
@@ -106,7 +112,7 @@ class Winding:
         """Nobody handles what is still under way, but the counts of an ended thread are final."""
         inbox = self._engine.inbox
         if not inbox.all_arrived():
-            task = self._loop.create_task(inbox.await_all())
+            task = new_task(self._loop, inbox.await_all())
             if not await self._until(task, _STEP_SHARE):
                 task.cancel()
 
@@ -133,8 +139,8 @@ class Winding:
 
     async def _step(self, hook: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
         """Await a hook; cancel it when it takes too long, close it when that does not help."""
-        task = self._loop.create_task(
-            _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
+        task = new_task(
+            self._loop, _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
         )
         if not await self._until(task, _STEP_SHARE) and not await self._cancel(task, name):
             return

@@ -2,10 +2,12 @@
 # uses in .venv by itself. `make` alone tells what there is.
 
 PYTHON ?= python3
+FREE_THREADED_PYTHON ?= python3.13t
 SECONDS ?= 20
 ARGS ?=
 
 VENV := .venv
+FT_VENV := .venv-ft
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check -qq
 PEER := .bench-peer
@@ -14,7 +16,7 @@ SPHINX := $(PY) -m sphinx -W --keep-going -q
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs format clean
+.PHONY: help demo test test-free-threaded check bench docs format clean
 
 help:
 	@echo "task_thread: trees of long-running threads of asyncio tasks"
@@ -31,6 +33,8 @@ help:
 	@echo "  make docs     the documentation as HTML, in docs/_build/html"
 	@echo "  make bench    measure against bare asyncio and the peers: takes a while, wants a quiet"
 	@echo "                machine         (ARGS='--quick': a trial run, ARGS='--write': into the docs)"
+	@echo "  make test-free-threaded FREE_THREADED_PYTHON=python3.13t"
+	@echo "                the tests with the interpreter lock off"
 	@echo "  make clean    remove all that make has made"
 	@echo
 	@echo "Each sets up .venv by itself; PYTHON=python3.13 make test takes another interpreter"
@@ -41,6 +45,11 @@ demo: $(VENV)/.ready-demo
 
 test: $(VENV)/.ready-test
 	@$(PY) -m pytest tests --ignore=tests/benchmarks $(ARGS)
+
+# uvloop needs the interpreter lock, and newer versions of hypothesis bring Rust that has no wheel
+# for these interpreters; the tests of the project itself need tools with the same trouble.
+test-free-threaded: $(FT_VENV)/.ready
+	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/core tests/proof tests/examples $(ARGS)
 
 check: $(VENV)/.ready-dev
 	@echo "ruff check";    $(PY) -m ruff check --quiet
@@ -63,7 +72,7 @@ format: $(VENV)/.ready-dev
 	@$(PY) -m ruff check --fix --quiet; $(PY) -m ruff format --quiet
 
 clean:
-	rm -rf $(VENV) $(PEER) docs/_build dist .hypothesis
+	rm -rf $(VENV) $(FT_VENV) $(PEER) docs/_build dist .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -76,6 +85,14 @@ $(VENV)/.ready-%: pyproject.toml | $(VENV)/.created
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("task_thread needs Python 3.11 or newer; say which with PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(FT_VENV)/.ready: pyproject.toml
+	@$(FREE_THREADED_PYTHON) -c 'import sysconfig, sys; sysconfig.get_config_var("Py_GIL_DISABLED") or sys.exit("no free-threaded Python: say which with FREE_THREADED_PYTHON=...")'
+	@$(FREE_THREADED_PYTHON) -m venv $(FT_VENV)
+	@echo "setting up $(FT_VENV)"
+	@$(FT_VENV)/bin/python -m pip install --disable-pip-version-check -qq \
+	    --editable '.[demo]' pytest pytest-timeout 'hypothesis<6.140'
 	@touch $@
 
 # The original library installs a package of this one's import name, so it never goes into .venv.

@@ -91,10 +91,10 @@ class Exchange:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
-        self._bell: Bell = bell_for(loop, self.flush, self.drain)
         self._parcels = _Parcels().sync_q
         self._put, self._get = self._parcels.put, self._parcels.get
         self.lanes: dict[Inbox, Lane] = {}
+        self._bell: Bell = bell_for(loop, self)
         self._users = 0
         self._measuring = False
         self._rung_at: float | None = None
@@ -146,7 +146,7 @@ class Exchange:
     def open_lane(self, inbox: Inbox, item: Any) -> None:
         """Let `item`, and what is added to the lane, leave with this turn of the loop. On its
         loop only."""
-        if not self.lanes:
+        if self._bell.asked and not self.lanes:
             self._bell.want_turn_end()
         self.lanes[inbox] = Lane((item,))
 

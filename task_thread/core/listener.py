@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["listen"]
 
 _SLICE: Final = 0.005  # seconds of handling before the loop gets a turn
-_BURST: Final = 16  # signals at the most between two looks at the clock
+_BURST: Final = 64  # signals at the most between two looks at the clock
 
 
 async def listen(thread: TaskThread) -> None:
@@ -96,6 +96,7 @@ class _Listening:
             elif life.draining and inbox.all_arrived():
                 return
             else:
+                inbox.home.flush()  # what handlers have sent need not wait for the turn's end
                 await inbox.sleeper()
             begun = 0.0
 

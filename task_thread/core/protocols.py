@@ -49,7 +49,12 @@ class Named(Protocol):
 
 
 class Bell(Protocol):
-    """How an exchange hears of its loop's turns and is rung for from outside."""
+    """How an exchange hears of its loop's turns and is rung for from outside.
+
+    :ivar asked: whether it must be asked for each turn's end.
+    """
+
+    asked: bool
 
     def want_turn_end(self) -> None:
         """Call the exchange's flush when this turn ends. On the loop only."""

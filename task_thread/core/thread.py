@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from task_thread.core import root
 from task_thread.core.engine import Engine
+from task_thread.core.exchange import here
 from task_thread.core.family import CHILD_SHARE
 from task_thread.core.inbox import InboxView
 from task_thread.core.statistics import InboxStatistics, ThreadStatistics
@@ -204,7 +205,16 @@ class TaskThread:
             raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         if signal._control:
             self._taskthread.ask_to_end(self.stop_timeout)
-        elif not self._taskthread.inbox.offer(signal):
+            return
+        inbox = self._taskthread.inbox
+        # The beginning of Inbox.offer() once more: in a burst a call more is a tenth of the way.
+        sender = here.exchange
+        if sender is not None:
+            lane = sender.lanes.get(inbox)
+            if lane is not None and len(lane) < lane.limit:
+                lane.append(signal)
+                return
+        if not inbox.offer(signal):
             await self._taskthread.wait_for_room(signal)
 
     @final

@@ -19,10 +19,10 @@ import select
 import selectors
 import weakref
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from task_thread.core.exchange import Exchange
     from task_thread.core.protocols import Bell
 
 __all__ = ["NO_BELL", "bell_for", "new_event_loop", "tasks_of"]
@@ -58,9 +58,7 @@ class TurnSelector(selectors.DefaultSelector):
         self.eventfd = _Eventfd()
         self.register(self.eventfd.number, selectors.EVENT_READ)
         self._report_each_ring_once()
-        self.at_turn_end: Callable[[], None] | None = None
-        self.on_ring: Callable[[], None] | None = None
-        self.wanted = False
+        self.exchange: Exchange | None = None
 
     def _report_each_ring_once(self) -> None:
         """Watch the bell edge-triggered: then its counter need not be read back, which would be a
@@ -70,10 +68,9 @@ class TurnSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """End the turn, wait for events, and take what the bell stands for."""
-        if self.wanted:
-            self.wanted = False
-            if self.at_turn_end is not None:
-                self.at_turn_end()
+        exchange = self.exchange
+        if exchange is not None and exchange.lanes:
+            exchange.flush()
         events = _select(self, timeout)
         if not events:
             return events
@@ -81,46 +78,46 @@ class TurnSelector(selectors.DefaultSelector):
         for index, (key, _) in enumerate(events):
             if key.fd == number:
                 del events[index]
-                if self.on_ring is not None:
-                    self.on_ring()
+                if exchange is not None:
+                    exchange.drain()
                 break
         return events
 
 
 class _TurnBell:
-    """The short way: through the loop's own selector."""
+    """The short way: through the loop's own selector, which looks for itself when a turn ends."""
 
-    def __init__(
-        self, selector: TurnSelector, flush: Callable[[], None], drain: Callable[[], None]
-    ) -> None:
+    asked = False
+
+    def __init__(self, selector: TurnSelector, exchange: Exchange) -> None:
         self._selector = selector
         self._eventfd = selector.eventfd
-        selector.at_turn_end, selector.on_ring = flush, drain
+        selector.exchange = exchange
 
     def want_turn_end(self) -> None:
-        self._selector.wanted = True
+        """Nothing to do."""
 
     def ring(self) -> None:
         os.eventfd_write(self._eventfd.number, 1)
 
     def close(self) -> None:
-        self._selector.at_turn_end = self._selector.on_ring = None
+        self._selector.exchange = None
 
 
 class _LoopBell:
     """The ordinary way, for every loop."""
 
-    def __init__(
-        self, loop: AbstractEventLoop, flush: Callable[[], None], drain: Callable[[], None]
-    ) -> None:
-        self._loop, self._flush, self._drain = loop, flush, drain
+    asked = True
+
+    def __init__(self, loop: AbstractEventLoop, exchange: Exchange) -> None:
+        self._loop, self._exchange = loop, exchange
 
     def want_turn_end(self) -> None:
-        self._loop.call_soon(self._flush)
+        self._loop.call_soon(self._exchange.flush)
 
     def ring(self) -> None:
         with contextlib.suppress(RuntimeError):  # closed: nobody lives there any more
-            self._loop.call_soon_threadsafe(self._drain)
+            self._loop.call_soon_threadsafe(self._exchange.drain)
 
     def close(self) -> None:
         """Nothing to do: a late flush or drain finds nothing."""
@@ -128,6 +125,8 @@ class _LoopBell:
 
 class _NoBell:
     """The bell of a closed exchange."""
+
+    asked = False
 
     def want_turn_end(self) -> None:
         """Nobody listens."""
@@ -180,9 +179,9 @@ def tasks_of(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
     return loop.living_tasks() if isinstance(loop, TurnLoop) else asyncio.all_tasks(loop)
 
 
-def bell_for(loop: AbstractEventLoop, flush: Callable[[], None], drain: Callable[[], None]) -> Bell:
-    """The bell of `loop`, which calls `flush` at a turn's end and `drain` after a ring."""
+def bell_for(loop: AbstractEventLoop, exchange: Exchange) -> Bell:
+    """The bell of `loop`, for the exchange that serves it."""
     selector = getattr(loop, "_selector", None)
     if isinstance(selector, TurnSelector):
-        return _TurnBell(selector, flush, drain)
-    return _LoopBell(loop, flush, drain)
+        return _TurnBell(selector, exchange)
+    return _LoopBell(loop, exchange)

@@ -14,6 +14,7 @@ from task_thread.core.statistics import InboxStatistics, ThreadStatistics
 from task_thread.core.supervision import Backoff, TaskErrorAction, check_action
 from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
+from task_thread.core.winding import does_nothing
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
 from task_thread.log import class_logger, show
 from task_thread.signals import Request, Signal
@@ -390,10 +391,12 @@ class TaskThread:
         """The beginning: open what is needed, create tasks, run children. ``run()`` returns when
         this has returned; what it raises ends the thread and is raised there."""
 
+    @does_nothing
     async def stopping__(self) -> None:
         """A stop begins: take no new work from outside. Children still run and are stopped next;
         from here on no child can be added."""
 
+    @does_nothing
     async def exit__(self) -> None:
         """The end: close what ``enter__`` opened. Children have ended and the inbox is empty;
         tasks still run. Called on every way out, after a crash too, if ``enter__`` had returned."""

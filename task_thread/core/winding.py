@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from task_thread.core.carrier import close_helpers
 from task_thread.core.ending import (
@@ -33,10 +33,19 @@ from task_thread.core.turns import tasks_of
 if TYPE_CHECKING:
     from task_thread.core.thread import TaskThread
 
-__all__ = ["Winding"]
+__all__ = ["Winding", "does_nothing"]
 
+HookFunction = TypeVar("HookFunction", bound=Callable[..., Coroutine[Any, Any, None]])
+
+_EMPTY: Final = "__task_thread_empty__"
 _STEP_SHARE: Final = 0.8  # of the time left: when a step that hangs is cancelled
 _FORCE_SHARE: Final = 0.5  # of the time left then: when it is closed by force
+
+
+def does_nothing(hook: HookFunction) -> HookFunction:
+    """Decorate a hook of TaskThread's own, which is there to be overridden and need not be run."""
+    setattr(hook, _EMPTY, True)
+    return hook
 
 
 class Winding:
@@ -139,6 +148,8 @@ class Winding:
 
     async def _step(self, hook: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
         """Await a hook; cancel it when it takes too long, close it when that does not help."""
+        if getattr(hook, _EMPTY, False):
+            return  # not overridden: two tasks less for each thread that ends
         task = new_task(
             self._loop, _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
         )

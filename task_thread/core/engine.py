@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from task_thread.core.ending import is_forced_close
-from task_thread.core.family import CHILD_SHARE, Family, is_within
+from task_thread.core.family import Family, is_within
 from task_thread.core.inbox import Inbox, InboxView
 from task_thread.core.life import Life
 from task_thread.core.lifecycle import State
@@ -114,9 +114,7 @@ class Engine:
 
     def ask_to_end(self, timeout: float) -> None:
         """Order the stop, and leave a tenth of the time to who waits for it. From any thread."""
-        self.life.order_stop(
-            "normal" if self.inside() else "shutdown", monotonic() + timeout * CHILD_SHARE
-        )
+        self.life.order_end("normal" if self.inside() else "shutdown", timeout)
 
     def _task_failed(self, ref: TaskRef, error: BaseException) -> None:
         self.life.fail(error, f"task {ref.name}")

@@ -91,9 +91,7 @@ class Life:
     def create_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
         """Run `coroutine` beside everything else. On the thread's loop only."""
         assert self.loop is not None
-        task = self.loop.create_task(
-            coroutine, name=f"{self._thread}/{name}", context=self._context
-        )
+        task = new_task(self.loop, coroutine, name=f"{self._thread}/{name}", context=self._context)
         # The loop itself keeps only a weak reference.
         self.aside.add(task)
         task.add_done_callback(self.aside.discard)
@@ -157,6 +155,13 @@ class Life:
                     f"{self._thread} is {self.state.value}: no new children", self._thread
                 )
             yield
+
+    def order_end(self, kind: ExitKind, timeout: float | None = None) -> None:
+        """Let the thread end within `timeout` seconds (``stop_timeout`` by default), of which a
+        tenth is left to whoever waits for it. From any thread."""
+        if timeout is None:
+            timeout = self._thread.stop_timeout
+        self.order_stop(kind, monotonic() + timeout * CHILD_SHARE)
 
     def order_stop(self, kind: ExitKind, limit: float) -> None:
         """Let the thread end until `limit` (seconds of time.monotonic()). From any thread.
@@ -270,7 +275,7 @@ class Life:
         try:
             await self.wait(self.started)
         except asyncio.CancelledError:
-            self.order_stop("shutdown", monotonic() + thread.stop_timeout * CHILD_SHARE)
+            self.order_end("shutdown")
             raise
         error = self.started.get()
         if error is not None:
@@ -354,12 +359,12 @@ class Life:
         thread = self._thread
         if self._is_refusal(error):
             thread._taskthread.log("info", "%s ended with the stop: %s", where, error)
-            self.order_stop("shutdown", monotonic() + thread.stop_timeout * CHILD_SHARE)
+            self.order_end("shutdown")
             return False
         explain_wrong_loop(error, thread)
         error.add_note(f"in {thread}, {where}")
         self.worsen(ExitReason("crash", error, where))
-        self.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
+        self.order_end("normal")
         thread._taskthread.log("error", "crashed in %s", where, exc_info=error)
         return True
 
@@ -436,7 +441,7 @@ class Life:
             self.fail(error, "a callback of its loop")
         elif self._winding is None:
             self._thread._taskthread.log("warning", "its loop was stopped by hand: the thread ends")
-            self.order_stop("normal", monotonic() + self._thread.stop_timeout * CHILD_SHARE)
+            self.order_end("normal")
         return False
 
     def off_loop(self, error: BaseException | None) -> None:

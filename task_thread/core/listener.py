@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.ending import is_forced_close
-from task_thread.core.family import CHILD_SHARE, ChildEnded
+from task_thread.core.family import ChildEnded
 from task_thread.log import show
 from task_thread.signals import Signal
 
@@ -78,7 +78,7 @@ class _Listening:
                     inbox.admit()
                 if isinstance(item, Signal):
                     if await thread.signalHandler__(item) is False:
-                        life.order_stop("normal", monotonic() + thread.stop_timeout * CHILD_SHARE)
+                        life.order_end("normal")
                 else:
                     await thread.childsignalHandler__(item[1], item[0])
             self.item = None

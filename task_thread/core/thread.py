@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from task_thread.core import root
 from task_thread.core.engine import Engine
 from task_thread.core.exchange import here
-from task_thread.core.family import CHILD_SHARE
 from task_thread.core.inbox import InboxView
 from task_thread.core.statistics import InboxStatistics, ThreadStatistics
 from task_thread.core.supervision import Backoff, TaskErrorAction, check_action
@@ -138,7 +136,7 @@ class TaskThread:
     @final
     async def requestTerminate(self) -> None:
         """End oneself: the thread's own wish, told to the parent in ``childExited__``."""
-        self._taskthread.life.order_stop("normal", monotonic() + self.stop_timeout * CHILD_SHARE)
+        self._taskthread.life.order_end("normal")
 
     @final
     async def join(self) -> ExitReason:

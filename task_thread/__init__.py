@@ -3,15 +3,23 @@
 Subclass :class:`TaskThread`, compose a tree, run its root. Who imports whom, left may import
 right; a layer is loaded when it is first used, and this package loads the core alone::
 
-    core -> log, clock, signals, errors, latch
+    cli -> monitor -> app -> core -> log, clock, signals, errors, latch
+
+``task_thread.testing``, the pytest plugin, may import any of them.
 
 """
 
 from task_thread import errors, signals
-from task_thread.core.inbox import InboxView
+from task_thread.core.handle import Handle
+from task_thread.core.inboxview import InboxView
 from task_thread.core.lifecycle import ExitReason, State
 from task_thread.core.root import run
-from task_thread.core.statistics import InboxStatistics, TaskStatistics, ThreadStatistics
+from task_thread.core.statistics import (
+    Failure,
+    InboxStatistics,
+    TaskStatistics,
+    ThreadStatistics,
+)
 from task_thread.core.streams import Connection, Listener
 from task_thread.core.supervision import Backoff, on_error
 from task_thread.core.taskref import TaskRef
@@ -25,6 +33,8 @@ __all__ = [
     "Backoff",
     "Connection",
     "ExitReason",
+    "Failure",
+    "Handle",
     "InboxStatistics",
     "InboxView",
     "Listener",

@@ -8,16 +8,21 @@
     │   ├── AlreadyStarted             run() of a thread that was started before
     │   ├── StartCancelled             stopped before its enter__ had returned
     │   ├── ThreadEnded                the thread has ended, or takes no new work any more
-    │   └── StopTimeout                the stop deadline passed        (also a TimeoutError)
+    │   ├── StopTimeout                the stop deadline passed        (also a TimeoutError)
+    │   └── RestartLimitReached        children had to be restarted too often
     ├── SignalError                    a signal could not be delivered or answered
     │   ├── InboxFull                  post() found no room
     │   ├── SendTimeout                no room within send_timeout     (also a TimeoutError)
     │   ├── AskTimeout                 no reply within the timeout     (also a TimeoutError)
     │   └── Deadlock                   somebody would wait for himself, directly or through others
-    └── PlacementError                 something was used in the wrong place
-        ├── WrongLoop                  it belongs to another event loop
-        ├── NotInThread                reCreate and reSchedule need a TaskThread around them
-        └── FamilyError                that child can't have that parent
+    ├── PlacementError                 something was used in the wrong place
+    │   ├── WrongLoop                  it belongs to another event loop
+    │   ├── NotInThread                reCreate and reSchedule need a TaskThread around them
+    │   └── FamilyError                that child can't have that parent
+    ├── ControlError                   a daemon can't be looked into, or refuses
+    │   ├── Unreachable                nobody answers at its control socket, or no longer
+    │   └── Silent                     no answer within the timeout     (also a TimeoutError)
+    └── TriggerNeverAgrees             triggers have no time in common  (also a ValueError)
 
 A wrong *type* of argument is a :class:`TypeError`, a wrong *value* a :class:`ValueError`, both at
 the caller. The message of each error says which thread it is about and what to do.
@@ -28,6 +33,7 @@ from __future__ import annotations
 __all__ = [
     "AlreadyStarted",
     "AskTimeout",
+    "ControlError",
     "Deadlock",
     "FamilyError",
     "InboxFull",
@@ -35,12 +41,16 @@ __all__ = [
     "NotInThread",
     "NotRunning",
     "PlacementError",
+    "RestartLimitReached",
     "SendTimeout",
     "SignalError",
+    "Silent",
     "StartCancelled",
     "StopTimeout",
     "TaskThreadError",
     "ThreadEnded",
+    "TriggerNeverAgrees",
+    "Unreachable",
     "WrongLoop",
 ]
 
@@ -83,6 +93,14 @@ class StopTimeout(LifeError, TimeoutError):
     """
 
 
+class RestartLimitReached(LifeError):
+    """Children had to be restarted more than ``max_restarts`` times within ``restart_window``.
+
+    What the parent crashes with, and so tells its own parent. Its ``__cause__`` is what the child
+    raised that would have been restarted next.
+    """
+
+
 class SignalError(TaskThreadError):
     """A signal could not be delivered or answered."""
 
@@ -121,3 +139,19 @@ class NotInThread(PlacementError):
 
 class FamilyError(PlacementError):
     """A thread can't be its own ancestor, and it has at most one parent."""
+
+
+class ControlError(TaskThreadError):
+    """A control socket can't be had, or a daemon refuses what it was asked for."""
+
+
+class Unreachable(ControlError):
+    """Nobody answers at the control socket, or the daemon has closed the connection."""
+
+
+class Silent(ControlError, TimeoutError):
+    """The daemon gave no answer within the timeout."""
+
+
+class TriggerNeverAgrees(TaskThreadError, ValueError):
+    """The members of an ``AllOf`` have no time in common, as far as it has looked."""

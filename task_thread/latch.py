@@ -26,12 +26,13 @@ _UNSET: Final = object()
 class Latch(Generic[T]):
     """Set once, with a value, from any thread; waited for from any loop."""
 
-    __slots__ = ("_lock", "_value", "_waiters")
+    __slots__ = ("_lock", "_value", "_waiters", "pokes")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value: Any = _UNSET
         self._waiters: list[Callable[[], None]] | None = None
+        self.pokes = 0  # how often poke() was called
 
     def is_set(self) -> bool:
         """Whether the value is there. From any thread."""
@@ -63,6 +64,7 @@ class Latch(Generic[T]):
     def poke(self) -> None:
         """Wake everyone who waits without setting a value, so that they look again."""
         with self._lock:
+            self.pokes += 1
             waiters, self._waiters = self._waiters, None
         for wake in waiters or ():
             wake()
@@ -80,8 +82,12 @@ class Latch(Generic[T]):
             await self.wait_once(left)
         return True
 
-    async def wait_once(self, timeout: float | None = None) -> None:
-        """Wait on the running loop until set, poked, or `timeout` seconds have passed."""
+    async def wait_once(self, timeout: float | None = None, seen: int | None = None) -> None:
+        """Wait on the running loop until set, poked, or `timeout` seconds have passed.
+
+        :param seen: ``pokes`` as they were before the caller looked at what a poke is about: if
+            there has been one since, this returns at once. Without it that one would be lost.
+        """
         loop = asyncio.get_running_loop()
         woken: asyncio.Future[None] = loop.create_future()
 
@@ -96,7 +102,7 @@ class Latch(Generic[T]):
             with contextlib.suppress(RuntimeError):  # closed: nobody waits on that loop any more
                 loop.call_soon_threadsafe(settle)
 
-        if not self._subscribe(wake):
+        if not self._subscribe(wake, seen):
             return
         timer = None if timeout is None else loop.call_later(timeout, settle)
         try:
@@ -106,9 +112,9 @@ class Latch(Generic[T]):
                 timer.cancel()
             self._unsubscribe(wake)
 
-    def _subscribe(self, wake: Callable[[], None]) -> bool:
+    def _subscribe(self, wake: Callable[[], None], seen: int | None) -> bool:
         with self._lock:
-            if self._value is not _UNSET:
+            if self._value is not _UNSET or (seen is not None and seen != self.pokes):
                 return False
             if self._waiters is None:
                 self._waiters = []

@@ -21,10 +21,19 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
 
-__all__ = ["class_logger", "ensure_visible", "log_safely", "show", "verbose"]
+__all__ = ["class_logger", "ensure_visible", "is_off", "log_safely", "show", "verbose"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LONGEST: Final = 200  # characters that are shown of a thing
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 
 _render: Final = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
 
@@ -102,6 +111,16 @@ def ensure_visible(name: str) -> None:
     logger.addHandler(_last_resort)
 
 
+def is_off(name: str, level: str) -> bool:
+    """Whether nobody would see a line of that level from the standard logger `name`. False where
+    the program has its own processors, which may do more with it than show it."""
+    if structlog.is_configured():
+        return False
+    # Not by logging.getLogger(): that takes a lock of the whole process.
+    logger = logging.root.manager.loggerDict.get(name)
+    return isinstance(logger, logging.Logger) and not logger.isEnabledFor(_LEVELS[level])
+
+
 def log_safely(logger: Any, level: str, event: str, *args: Any, **values: Any) -> None:
     """Log; what the logger itself raises (a full disk, a user's processor) goes to stderr.
 
@@ -115,9 +134,11 @@ def log_safely(logger: Any, level: str, event: str, *args: Any, **values: Any) -
 
 
 def show(thing: object) -> str:
-    """``repr(thing)``, of things too that can't be shown."""
+    """``repr(thing)``, of things too that can't be shown, and not more than a line of it: a signal
+    may carry a megabyte."""
     try:
-        return repr(thing)
+        text = repr(thing)
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
     except Exception as error:
         return f"<{type(thing).__name__}, whose repr() raises {type(error).__name__}>"
 

@@ -18,7 +18,14 @@ from task_thread.latch import Latch
 if TYPE_CHECKING:
     from task_thread.core.lifecycle import ExitReason
 
-__all__ = ["CloseSignal", "MessageSignal", "Request", "Signal", "TerminateSignal"]
+__all__ = [
+    "CloseSignal",
+    "MessageSignal",
+    "ReloadSignal",
+    "Request",
+    "Signal",
+    "TerminateSignal",
+]
 
 R = TypeVar("R")
 
@@ -52,6 +59,11 @@ class CloseSignal(Signal):
 
     def __init__(self, reason: ExitReason | None = None) -> None:
         self.reason = reason
+
+
+class ReloadSignal(Signal):
+    """Read your configuration again. A daemon's root gets one for each SIGHUP, in its
+    ``signalHandler__``, and tells its children what they need to know."""
 
 
 class MessageSignal(Signal):

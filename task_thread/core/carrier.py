@@ -67,8 +67,8 @@ class Carrier:
         self._resident.on_loop(exchange)
         self._run(loop)
         exchange.close()
-        loop.close()
         self._resident.off_loop(None)
+        loop.close()  # whoever needs that to have happened reaps
 
     def _run(self, loop: AbstractEventLoop) -> None:
         while True:

@@ -158,7 +158,7 @@ class Exchange:
             for inbox, lane in lanes.items():
                 if lane.limit > len(lane):
                     inbox.give_back(lane.limit - len(lane))
-                inbox.home.receive(inbox, lane)
+                inbox.send(lane)
 
     def receive(self, inbox: Inbox, items: Sequence[Any]) -> None:
         """Take `items` for `inbox`, a thread of this loop. From any thread."""
@@ -166,12 +166,27 @@ class Exchange:
         try:
             self._put(parcel, False)
         except janus.SyncQueueShutDown:
-            inbox.bury(items)
+            inbox.strand(items, self)
             return
         if parcel[2]:
             if self._measuring:
                 self._rung_at = monotonic()
             self._bell.ring()
+
+    def take_for(self, inbox: Inbox) -> list[Any]:
+        """What is under way to `inbox`, taken out, where this loop hangs and will not drain it.
+        From any thread."""
+        try:
+            parcels: list[list[Any]] = self._get(False)
+        except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):
+            return []
+        taken: list[Any] = []
+        for parcel in parcels:
+            if parcel[0] is inbox:
+                taken.extend(parcel[1])
+            else:
+                self.receive(parcel[0], parcel[1])
+        return taken
 
     def call(self, callback: Callable[[], object]) -> None:
         """Run `callback` on this loop soon; never, if the loop is closed. From any thread."""

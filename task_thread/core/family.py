@@ -6,6 +6,7 @@ The rules:
 - From the moment a thread begins to stop it takes no more children.
 - Children are stopped one after the other, the one started last first, under the parent's own
   deadline. One that takes more than half of what is left no longer holds up its siblings.
+- A child for which a ``stop_timeout`` was agreed when it was spawned has no more time than that.
 - A level always keeps a tenth of what is left of the time for itself, so that a parent can still
   close its files after a child has hung.
 
@@ -15,11 +16,13 @@ by adoption (under the parent's life lock) and by a child's end (in the child's 
 
 from __future__ import annotations
 
+import itertools
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core.inbox import Notice
+from task_thread.core.judge import abandon
 from task_thread.core.lifecycle import ExitReason
 from task_thread.errors import FamilyError
 from task_thread.signals import CloseSignal
@@ -32,6 +35,10 @@ __all__ = ["CHILD_SHARE", "ChildEnded", "Family", "is_within"]
 
 CHILD_SHARE: Final = 0.9  # of the time left to a parent, for its children
 _SIBLING_SHARE: Final = 0.5  # of that, for one child while others wait for their turn
+
+
+def _rank(child: TaskThread) -> int:
+    return child._taskthread.rank
 
 
 class ChildEnded(Notice, CloseSignal):
@@ -54,15 +61,18 @@ def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:
 class Family:
     """One thread's children."""
 
-    __slots__ = ("_members", "owner")
+    __slots__ = ("_members", "_shuffled", "owner", "ranks")
 
     def __init__(self, owner: TaskThread) -> None:
         self.owner = owner
         # By identity: a subclass may say what equals what, and may not be hashable.
         self._members: dict[int, TaskThread] = {}
+        self.ranks = itertools.count()  # the places among the children, in the order of their start
+        self._shuffled = False  # somebody has come back to an earlier place
 
     def adopt(self, child: TaskThread) -> None:
-        """Make `child` the youngest child. From any thread.
+        """Make `child` the youngest child, or give it the place of the instance before it. From any
+        thread.
 
         :raises FamilyError: it has another parent, or would be its own ancestor.
         :raises NotRunning: this thread has not been started.
@@ -76,6 +86,12 @@ class Family:
         child._taskthread.life.check_not_ended()
         with owner._taskthread.life.accepting():
             child.parent = owner
+            engine = child._taskthread
+            if engine.handle is not None and engine.handle.generation:
+                engine.rank = engine.handle.rank
+                self._shuffled = True
+            else:
+                engine.rank = next(self.ranks)
             self._members.pop(id(child), None)
             self._members[id(child)] = child
 
@@ -85,7 +101,10 @@ class Family:
 
     def members(self) -> list[TaskThread]:
         """The children, in the order of their start. From any thread."""
-        return list(self._members.values())
+        members = list(self._members.values())
+        if self._shuffled:
+            members.sort(key=_rank)
+        return members
 
     def __contains__(self, child: TaskThread) -> bool:
         return id(child) in self._members
@@ -107,13 +126,13 @@ class Family:
         begun = monotonic()
         children = [child._taskthread.life for child in reversed(self.members())]
         for child in children:
-            child.order_stop("shutdown", life.share(CHILD_SHARE))
+            child.order_stop("shutdown", min(life.share(CHILD_SHARE), child.agreed_limit()))
             last = child is children[-1]
             await self._await_end(child, begun, 1.0 if last else _SIBLING_SHARE)
         for child in children:
             await self._await_end(child, begun, 1.0)
             if not child.ended.is_set():
-                await child.abandon(life.share(CHILD_SHARE))
+                await abandon(child, life.share(CHILD_SHARE))
             child.reap()
 
     def hurry(self) -> None:
@@ -131,8 +150,9 @@ class Family:
         life = self.owner._taskthread.life
         asked = monotonic()
         while not child.ended.is_set():
+            seen = child.ended.pokes
             give_up = begun + (life.limit - begun) * (1 + CHILD_SHARE) / 2
             left = asked + (give_up - asked) * share - monotonic()
             if left <= 0:
                 return
-            await child.ended.wait_once(left)
+            await child.ended.wait_once(left, seen)

@@ -9,6 +9,10 @@ The rules:
   what he himself had sent before.
 - A turn's later signals keep room for each other in advance, under one lock for many; what is
   kept and not used is given back when the turn ends.
+- An inbox may outlive its owner: the next instance of a supervised thread takes it over, with all
+  that was accepted and not yet handled, and with those who wait in line. Between the two it has no
+  home, and still accepts. Only from an owner that hangs, whose loop can't be asked for what is
+  under way, is everything moved to an inbox of the next one's own.
 
 Ownership: ``queue`` belongs to the thread's loop (before the thread runs an item may be appended
 from anywhere); ``_accepted``, ``_dead``, ``line`` and ``_refusing`` belong to the lock; ``taken``
@@ -20,20 +24,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from asyncio.events import _get_running_loop
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core.exchange import Exchange, exchange_here, here
-from task_thread.errors import SendTimeout, ThreadEnded, WrongLoop
+from task_thread.errors import SendTimeout, ThreadEnded
 from task_thread.log import show
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Inbox", "InboxView", "Notice"]
+    from task_thread.core.questions import Questions
 
+__all__ = ["Inbox", "Notice"]
+
+_handing_over: Final = threading.RLock()  # from inboxes of threads that hang: one for all will do
 _LANE_GROWTH: Final = 256  # signals that a lane keeps room for at the most before it has them
 
 
@@ -91,7 +97,11 @@ class Inbox:
         "taken",
         "capacity",
         "queue",
+        "questions",
         "sealed",
+        "_heir",
+        "_only_outsiders",
+        "_stranded",
     )
 
     def __init__(
@@ -113,6 +123,10 @@ class Inbox:
         self.line: deque[_InLine] | None = None  # who waits for room; None or empty: nobody
         self._refusing = False  # takes no more, what it has may still be handled
         self.sealed = False  # nothing is handled any more
+        self.questions: Questions | None = None  # None: never asked any
+        self._heir: Inbox | None = None  # who has got all that was left
+        self._stranded: list[Any] = []  # sent to a loop that had just closed
+        self._only_outsiders = False  # takes no more from the owner's children
         self._sleeper: Any = None  # the future that the owner awaits, when it sleeps
 
     # ---- for senders, from any thread -----------------------------------------------------
@@ -138,30 +152,68 @@ class Inbox:
             return False
         home = self.home
         if home is None:
-            self._keep(item)
+            self.send((item,))
         elif sender is None:
             if exchange_here() is home:
                 self.arrive((item,))
             else:
                 home.receive(self, (item,))
+                if self._heir is not None:
+                    self._rescue(home)
         elif sender is home:
             self.arrive((item,))
         else:
             sender.open_lane(self, item)
         return True
 
-    def _keep(self, item: Any) -> None:
-        """Keep `item` for an owner that does not run yet."""
+    def _keep_here(self, items: Iterable[Any]) -> bool:
+        """Keep what was accepted while there is no owner that runs. Whether that is so."""
         with self._lock:
-            if self.home is None:
-                self.queue.append(item)
+            if self.home is not None:
+                return False
+            sealed = self.sealed
+            if not sealed:
+                self.queue.extend(items)
+        if sealed:
+            self.bury(items)
+        return True
+
+    def send(self, items: Sequence[Any]) -> None:
+        """What a turn of some loop has accepted sets out. From that loop."""
+        while True:
+            home = self.home
+            if self.sealed:
+                self.bury(items)
                 return
-        self.home.receive(self, (item,))  # it began to run this moment
+            if home is not None:
+                home.receive(self, items)
+                if self._heir is not None:
+                    self._rescue(home)
+                return
+            if self._keep_here(items):
+                return
+
+    def _rescue(self, home: Exchange) -> None:
+        """What was sent had set out for a loop that hangs just when all was passed on to an heir:
+        it goes there too, before its sender sends anything else."""
+        with _handing_over:
+            self.bury(home.take_for(self))
+
+    def strand(self, items: Sequence[Any], home: Exchange) -> None:
+        """The loop to which `items` were sent has closed. From any thread."""
+        with self._lock:
+            sealed, moved = self.sealed, self.home is not home
+            if not sealed and not moved:
+                self._stranded.extend(items)  # behind what is still on its way there
+        if sealed:
+            self.bury(items)
+        elif moved:
+            self.send(items)
 
     def _keep_room(self, item: Any, wanted: int) -> int:
         """Count up to `wanted` signals as accepted, and return how many."""
         with self._lock:
-            if self._refusing:
+            if self._refusing or (self._only_outsiders and item.__class__ is tuple):
                 raise self._no_more(item)
             if self.line:
                 return 0
@@ -178,11 +230,13 @@ class Inbox:
         """A lane has kept room for more than it sends."""
         with self._lock:
             self._accepted -= unused
-            waiting, refusing = bool(self.line), self._refusing
+            waiting, refusing, home = bool(self.line), self._refusing, self.home
+        if home is None:  # between two owners: the next one will look
+            return
         if waiting:
-            self.home.call(self.admit)
+            home.call(self.admit)
         if refusing:  # its owner waits for what is under way, which is less than it thought
-            self.home.call(self.wake)
+            home.call(self.wake)
 
     async def put(self, item: Any, timeout: float | None) -> None:
         """Wait on the running loop until `item` is accepted.
@@ -209,7 +263,7 @@ class Inbox:
                 timer.cancel()
         if accepted or self._leave_line(mine):
             return
-        if self._refusing:
+        if self._refusing or (self._only_outsiders and item.__class__ is tuple):
             raise self._no_more(item)
         raise SendTimeout(
             f"the inbox of {self._name()} (max_qsize {self.capacity}) was full for {timeout:g} s: "
@@ -237,7 +291,7 @@ class Inbox:
         """Deliver a notice, whatever room there is. From any thread."""
         home = self.home
         if home is None:
-            self._keep(notice)
+            self.send((notice,))
         elif exchange_here() is home:
             self.arrive((notice,))
         else:
@@ -252,7 +306,7 @@ class Inbox:
 
     def _line_up(self, mine: _InLine) -> bool:
         with self._lock:
-            if self._refusing:
+            if self._refusing or (self._only_outsiders and mine.item.__class__ is tuple):
                 return False
             if self.line is None:
                 self.line = deque()
@@ -277,7 +331,96 @@ class Inbox:
         with self._lock:
             self.home = home
             self._noticed = sum(isinstance(item, Notice) for item in self.queue)
-            self._arrived = len(self.queue) - self._noticed
+            # What an earlier owner handled, or let go, had arrived before.
+            self._arrived = self.taken + self._dead + len(self.queue) - self._noticed
+
+    # ---- from one owner to the next -------------------------------------------------------
+
+    def leave_home(self) -> None:
+        """The owner's loop has closed, and all that had come there is in the queue. From that
+        loop's OS thread."""
+        with self._lock:
+            self.home = None
+            stranded, self._stranded = self._stranded, []
+            if not self.sealed:
+                self.queue.extend(stranded)
+                stranded = []
+        if stranded:
+            self.bury(stranded)
+
+    def take_over(self, owner: object, successor: Inbox) -> None:
+        """Belong to `owner`, in place of his own inbox, which is `successor` and is dropped with
+        all that it had accepted handed over. While neither he nor the one before runs."""
+        with self._lock:
+            # Notices are about children of the one before; he has ended, and they with him.
+            kept = [item for item in self.queue if not isinstance(item, Notice)]
+            self.queue.clear()
+            self.queue.extend(kept)
+            self._announced = 0
+            self._owner, self._name = owner, successor._name
+            self._report, self.capacity = successor._report, successor.capacity
+            self._sleeper = None
+            self._refusing = self._only_outsiders = False
+        self.inherit(successor.queue)
+
+    def remains(self) -> Inbox:
+        """What the one before keeps of an inbox that was taken over: the counts, as they are."""
+        remains = Inbox(self._owner, self._name, self.capacity, self._report)
+        remains._refusing = remains.sealed = True
+        with self._lock:
+            remains.taken, remains._dead = self.taken, self._dead
+            remains._accepted = remains._arrived = self.taken + self._dead
+            remains._high_water = self._high_water
+        return remains
+
+    def pass_on(self, heir: Inbox) -> None:
+        """The owner hangs: `heir` gets what is here and what is still to come. Who stands in line
+        is sent home. From any thread."""
+        self.refuse()
+        with _handing_over:  # in order: who finds the heir there comes after this
+            with self._lock:
+                self.sealed, self._heir = True, heir
+                stranded, self._stranded = self._stranded, []
+                heir.questions = self.questions
+            heir.count_on(self)
+            self.bury(self._take_all() + stranded + self._under_way())
+
+    def _under_way(self) -> list[Any]:
+        """What a loop that hangs has not yet taken in."""
+        home: Exchange | None = self.home
+        return [] if home is None else home.take_for(self)
+
+    def end_hanging(self) -> None:
+        """The owner hangs, and there is no heir. From any thread."""
+        self.seal()
+        self.bury(self._under_way())
+
+    def count_on(self, before: Inbox) -> None:
+        """Go on counting where the inbox `before` has ended. Before the owner runs."""
+        with before._lock:
+            taken, dead, high_water = before.taken, before._dead, before._high_water
+        with self._lock:
+            self.taken, self._dead = self.taken + taken, self._dead + dead
+            self._accepted += taken + dead
+            self._high_water = max(self._high_water, high_water)
+
+    def inherit(self, items: Iterable[Any]) -> None:
+        """Accept signals that another inbox had accepted before, whatever room there is."""
+        signals = [item for item in items if not isinstance(item, Notice)]
+        if not signals:
+            return
+        with self._lock:
+            self._accepted += len(signals)
+            self._high_water = max(self._high_water, self.depth())
+        self.send(signals)
+
+    def fail_questions(self, *, taken_only: bool) -> None:
+        """Tell who waits for a reply that none will come; see :meth:`Questions.fail`."""
+        questions = self.questions
+        if questions is not None:
+            questions.fail(self._name(), taken_only=taken_only)
+
+    # ---- for the owner, on its loop -------------------------------------------------------
 
     def arrive(self, items: Sequence[Any]) -> None:
         """Put what was accepted into the queue and wake the owner."""
@@ -309,11 +452,11 @@ class Inbox:
     def admit(self) -> None:
         """Accept from those who wait in line as many as there is room for."""
         with self._lock:
-            first = list(self.line or ())
-        if not first or self.home is None:
+            first, home = list(self.line or ()), self.home
+        if not first or home is None:
             return
         # All of them had flushed before they lined up: what they sent earlier goes first.
-        self.home.drain()
+        home.drain()
         accepted: list[_InLine] = []
         with self._lock:
             line = self.line
@@ -360,21 +503,41 @@ class Inbox:
         for mine in line or ():
             mine.settle(False)
 
+    def refuse_children(self) -> None:
+        """Keep accepting for a next owner, but not from the children of this one, who are to end
+        with him: they would wait for room that nobody makes before they have ended."""
+        with self._lock:
+            self._only_outsiders = True
+            children = [mine for mine in self.line or () if mine.item.__class__ is tuple]
+            for mine in children:
+                assert self.line is not None
+                self.line.remove(mine)
+        for mine in children:
+            mine.settle(False)
+
     def seal(self) -> None:
         """Nothing is handled any more: what is left, and what is still under way, is dead."""
         self.refuse()
-        self.sealed = True
+        with self._lock:
+            self.sealed = True
+        self.bury(self._take_all())
+
+    def _take_all(self) -> list[Any]:
         left: list[Any] = []
         # One by one: the owner of an abandoned thread may still be taking from the other end.
         with contextlib.suppress(IndexError):
             while True:
                 left.append(self.queue.popleft())
-        self.bury(left)
+        return left
 
     def bury(self, items: Iterable[Any]) -> None:
         """Count accepted `items` that nobody will handle, and report them."""
         dead = [item for item in items if not isinstance(item, Notice)]
-        if dead:
+        if dead and self._heir is not None:
+            with self._lock:
+                self._accepted -= len(dead)
+            self._heir.inherit(dead)
+        elif dead:
             with self._lock:
                 self._dead += len(dead)
             self._report(dead)
@@ -393,48 +556,3 @@ class Inbox:
         with self._lock:
             accepted, taken, dead = self._accepted, self.taken, self._dead
             return accepted - taken - dead, self.capacity, self._high_water, accepted, taken, dead
-
-
-class InboxView:
-    """What the overflow hooks are given: a look into an inbox, in asyncio.Queue's words."""
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-
-    @property
-    def maxsize(self) -> int:
-        """How many signals may wait; 0 for no limit."""
-        return self._inbox.capacity
-
-    def qsize(self) -> int:
-        """How many signals wait. From any thread."""
-        return self._inbox.depth()
-
-    def empty(self) -> bool:
-        """Whether none waits. From any thread."""
-        return self.qsize() <= 0
-
-    def full(self) -> bool:
-        """Whether there is no room. From any thread."""
-        return 0 < self.maxsize <= self.qsize()
-
-    def get_nowait(self) -> Any:
-        """Take the oldest signal out; it counts as dead. On the owner's own loop only.
-
-        A signal that a child had sent comes as the pair (child, signal).
-
-        :raises asyncio.QueueEmpty: none waits, or what waits is still under way.
-        :raises WrongLoop: called from elsewhere: only the owner may drop its signals.
-        """
-        inbox = self._inbox
-        home = inbox.home
-        if home is None or _get_running_loop() is not home.loop:
-            raise WrongLoop(f"only {inbox._name()} itself may take signals out of its inbox")
-        home.drain()
-        for index, item in enumerate(inbox.queue):
-            if not isinstance(item, Notice):
-                del inbox.queue[index]
-                inbox.bury((item,))
-                inbox.admit()
-                return item
-        raise asyncio.QueueEmpty

@@ -3,7 +3,7 @@
 A thread that runs is one asyncio task: it awaits ``enter__`` and then handles signals. What ends
 it (an order from outside, its own wish, something that raised) begins its winding down
 (winding.py). A call that blocks the loop itself holds everything up; then whoever waits for the
-end gives the thread up, from outside, with :meth:`Life.abandon`.
+end gives the thread up, from outside (judge.py).
 
 Ownership: ``state``, ``_reason``, ``limit`` and ``loop`` are changed under ``lock``; everything
 else belongs to the thread's own loop.
@@ -21,7 +21,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from task_thread.core import lifecycle
+from task_thread.core import judge, lifecycle
 from task_thread.core.carrier import Carrier, stack_of
 from task_thread.core.ending import is_forced_close, new_task, where_it_hangs
 from task_thread.core.exchange import Exchange, exchange_here
@@ -30,7 +30,8 @@ from task_thread.core.lifecycle import Event, ExitKind, ExitReason, State
 from task_thread.core.listener import listen
 from task_thread.core.streams import check_streams, explain_wrong_loop
 from task_thread.core.taskref import current_crew, current_ref
-from task_thread.core.winding import Winding
+from task_thread.core.turns import tasks_of
+from task_thread.core.winding import Winding, is_empty
 from task_thread.errors import AlreadyStarted, NotRunning, StartCancelled, ThreadEnded
 from task_thread.latch import Latch
 from task_thread.log import ensure_visible
@@ -48,12 +49,12 @@ class Life:
 
     __slots__ = (
         "_asked_at", "_carrier", "_context", "_ended_at", "_final", "_ident", "_ordered", "_reason",
-        "_started_at", "_thread", "_winding", "aside", "draining", "ended", "entered", "exchange",
-        "limit", "lock", "loop", "main", "overdue", "started", "state",
+        "_started_at", "_winding", "aside", "draining", "ended", "entered", "exchange",
+        "_halting", "limit", "lock", "loop", "main", "overdue", "started", "state", "thread",
     )  # fmt: skip
 
     def __init__(self, thread: TaskThread) -> None:
-        self._thread = thread
+        self.thread = thread
         self.lock = threading.Lock()
         self.state = State.NEW
         self.limit = inf  # when it must have ended, in seconds of time.monotonic()
@@ -62,6 +63,7 @@ class Life:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.entered = False  # enter__ has returned
         self.draining = False  # the listener ends when the inbox is empty
+        self._halting = False  # the listener ends now, and leaves the rest to a next instance
         self.overdue: list[str] = []
         self._ordered: ExitKind | None = None
         self._reason: ExitReason | None = None  # as far as is known by now
@@ -75,12 +77,7 @@ class Life:
         self._winding: Winding | None = None
         self._context: Context | None = None
 
-    @property
-    def give_up_at(self) -> float:
-        """When whoever waits for the end gives it up: shortly after its own limit."""
-        return self._after_limit(0.25)
-
-    def _after_limit(self, share: float) -> float:
+    def after_limit(self, share: float) -> float:
         """The moment after the limit at which the share of what the judge keeps has passed: a
         thread's limit comes before the end of the time that whoever stopped it has."""
         limit = self.limit
@@ -88,13 +85,19 @@ class Life:
             return inf
         return limit + max(0.02, (limit - self._asked_at) * (1 / CHILD_SHARE - 1) * share)
 
-    def create_task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
-        """Run `coroutine` beside everything else. On the thread's loop only."""
+    def create_task(
+        self, coroutine: Coroutine[Any, Any, Any], name: str, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        """Run `coroutine` beside everything else, in the thread's own context unless another one
+        is given. On the thread's loop only."""
         assert self.loop is not None
-        task = new_task(self.loop, coroutine, name=f"{self._thread}/{name}", context=self._context)
+        if context is None:
+            context = self._context
+        task = new_task(self.loop, coroutine, name=f"{self.thread}/{name}", context=context)
         # The loop itself keeps only a weak reference.
         self.aside.add(task)
         task.add_done_callback(self.aside.discard)
+        return task
 
     # ---- asked from any thread ------------------------------------------------------------
 
@@ -116,6 +119,11 @@ class Life:
         return self._carrier is not None
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether its end was ordered, by whomever. From any thread."""
+        return self._ordered is not None
+
+    @property
     def winding_down(self) -> bool:
         """Whether its end has begun."""
         return self._winding is not None
@@ -125,16 +133,51 @@ class Life:
         """See :meth:`Exchange.lag`."""
         return 0.0 if self.exchange is None else self.exchange.lag()
 
+    def keeps_inbox(self) -> bool:
+        """Whether a next instance may come for what is in the inbox, as far as is known by now."""
+        handle = self.thread._taskthread.handle
+        if handle is None:
+            return False
+        ordered = ExitReason(self._ordered or "normal")
+        reason = self._reason
+        if reason is not None:
+            ordered = ordered.worst(reason)
+        return handle.expects_next(ordered, entered=self.entered)
+
+    def halt(self) -> None:
+        """Let the listener end with what it handles just now. On its own loop."""
+        self._halting = True
+        self.thread._taskthread.inbox.wake()
+
+    def is_halting(self) -> bool:
+        """Whether it does. A call, since each look may see another answer."""
+        return self._halting
+
+    async def wait_ordered(self) -> None:
+        """Wait until an end was ordered, for whatever cause. From any loop."""
+        while True:
+            seen = self.ended.pokes
+            if self._ordered is not None or self.ended.is_set():
+                return
+            await self.ended.wait_once(seen=seen)
+
     def share(self, of: float) -> float:
         """The moment at which the share `of` the time that is left will have passed."""
         now = monotonic()
         return now + max(0.0, self.limit - now) * of
 
+    def agreed_limit(self) -> float:
+        """When it must have ended if it is stopped now, by what was agreed when it was spawned."""
+        handle = self.thread._taskthread.handle
+        if handle is None or handle.stop_timeout is None:
+            return inf
+        return monotonic() + handle.stop_timeout
+
     def check_not_ended(self) -> None:
         """:raises ThreadEnded: it has ended."""
         if self.state in lifecycle.FINAL:
             raise ThreadEnded(
-                f"{self._thread} has ended ({self.reason}); construct another", self._thread
+                f"{self.thread} has ended ({self.reason}); construct another", self.thread
             )
 
     @contextmanager
@@ -147,12 +190,11 @@ class Life:
         with self.lock:
             if self.state is State.NEW:
                 raise NotRunning(
-                    f"{self._thread} does not run yet: run it first, and its children in "
-                    "its enter__"
+                    f"{self.thread} does not run yet: run it first, and its children in its enter__"
                 )
             if self.state not in (State.STARTING, State.RUNNING):
                 raise ThreadEnded(
-                    f"{self._thread} is {self.state.value}: no new children", self._thread
+                    f"{self.thread} is {self.state.value}: no new children", self.thread
                 )
             yield
 
@@ -160,7 +202,7 @@ class Life:
         """Let the thread end within `timeout` seconds (``stop_timeout`` by default), of which a
         tenth is left to whoever waits for it. From any thread."""
         if timeout is None:
-            timeout = self._thread.stop_timeout
+            timeout = self.thread.stop_timeout
         self.order_stop(kind, monotonic() + timeout * CHILD_SHARE)
 
     def order_stop(self, kind: ExitKind, limit: float) -> None:
@@ -186,54 +228,42 @@ class Life:
             self._never_ran(ExitReason(kind))
         elif loop is not None and exchange is not None and exchange.loop is loop:
             self.begin_stop()
+            if self._is_alone():
+                return
         elif loop is not None:
             with contextlib.suppress(RuntimeError):  # closed this very moment: it has ended
                 loop.call_soon_threadsafe(self.begin_stop)
         self.ended.poke()
         self.started.poke()
 
-    async def wait(self, latch: Latch[Any]) -> None:
-        """Wait for one of the two latches. From any loop but the thread's own.
+    def _is_alone(self) -> bool:
+        """Whether nothing is left that could hold its loop up while it ends: it needs no judge
+        then, and is not worth a wake-up of his loop. On its own loop."""
+        thread = self.thread
+        return (
+            self._carrier is not None
+            and not thread._taskthread.crew.refs
+            and not self.aside
+            and not thread.children
+            and is_empty(thread.stopping__)
+            and is_empty(thread.exit__)
+            and len(tasks_of(asyncio.get_running_loop())) <= 2  # its main one, and this end
+        )
 
-        Whoever waits is the thread's judge: past the deadline of an ordered stop he gives it up,
-        which sets both.
+    def give_up(self) -> bool:
+        """It hangs past its deadline, and has ended for everyone else. From any thread.
+
+        :returns: False where it had ended, or was given up, before.
         """
-        while not latch.is_set():
-            now, limit = monotonic(), self.give_up_at
-            if now >= limit:
-                await self.abandon(self._after_limit(0.9))
-                return
-            await latch.wait_once(None if limit == inf else limit - now)
-
-    async def abandon(self, limit: float) -> None:
-        """Give the thread up: it hangs in a call that cannot be interrupted. From any other loop.
-
-        Its children are stopped until `limit`, since it no longer can.
-        """
-        thread = self._thread
-        where = self._stack()
-        reason = ExitReason("abandoned", detail=where)
         with self.lock:
             state = lifecycle.advance(self.state, Event.GIVEN_UP)
             if state is None:
-                return
+                return False
             self.state = state
             self._ended_at = monotonic()
-        thread._taskthread.log("critical", "abandoned: it hangs past its deadline\n%s", where)
-        self.note_overdue(f"{thread} was abandoned, it hangs in:\n{where}")
-        children = [child._taskthread.life for child in reversed(thread.children)]
-        for child in children:
-            child.order_stop("shutdown", limit)
-        for child in children:
-            while child.loop is not self.loop and not child.ended.is_set() and monotonic() < limit:
-                await child.ended.wait_once(limit - monotonic())
-            if not child.ended.is_set():
-                await child.abandon(limit)
-        thread._taskthread.inbox.seal()
-        thread._taskthread.fail_requests()
-        self._tell(reason)
+            return True
 
-    def _stack(self) -> str:
+    def where(self) -> str:
         """Where it hangs: the call that blocks its loop, or the line in which its step waits."""
         if self._ident != threading.get_ident():
             return stack_of(self._ident)
@@ -256,7 +286,16 @@ class Life:
         :raises StartCancelled: it was stopped before ``enter__`` had returned.
         :raises BaseException: what ``enter__`` raised.
         """
-        thread = self._thread
+        self.begin()
+        await self.wait_started()
+
+    def begin(self) -> None:
+        """Start it, and do not wait. From any loop.
+
+        :raises AlreadyStarted: it was started before.
+        :raises WrongLoop: it holds streams of another loop; it was not started.
+        """
+        thread = self.thread
         ensure_visible(type(thread).__name__)
         thread._taskthread.bind_logger()
         if thread.own_loop:
@@ -272,8 +311,12 @@ class Life:
             self._context.run(current_crew.set, thread._taskthread.crew)
             self._context.run(current_ref.set, None)
             self._place()
+
+    async def wait_started(self) -> None:
+        """Wait until ``enter__`` has returned; if that wait is cancelled the thread is stopped.
+        From any loop but its own. It raises what :meth:`start` does."""
         try:
-            await self.wait(self.started)
+            await judge.wait(self, self.started)
         except asyncio.CancelledError:
             self.order_end("shutdown")
             raise
@@ -283,7 +326,7 @@ class Life:
             raise error
 
     def _place(self) -> None:
-        thread = self._thread
+        thread = self.thread
         assert self._context is not None
         if thread.own_loop:
             self._carrier = Carrier(
@@ -313,7 +356,7 @@ class Life:
         """The thread's loop is there: begin to live on it."""
         self.exchange = exchange
         self._ident = threading.get_ident()
-        thread = self._thread
+        thread = self.thread
         thread._taskthread.crew.loop = exchange.loop
         thread._taskthread.inbox.settle_in(exchange)
         self.main = new_task(
@@ -326,7 +369,7 @@ class Life:
             self.begin_stop()
 
     async def _live(self) -> None:
-        thread = self._thread
+        thread = self.thread
         try:
             await thread.enter__()
         except asyncio.CancelledError as error:
@@ -345,6 +388,8 @@ class Life:
         self.entered = True
         if state is not None:
             thread._taskthread.log("debug", "running")
+            # Now, and not in the next turn, though the signals that wait would be handled sooner:
+            # a task of its own may hold the loop up for ever by then.
             self.started.set(None)
         await listen(thread)
 
@@ -356,12 +401,13 @@ class Life:
 
         :returns: whether it crashes.
         """
-        thread = self._thread
+        thread = self.thread
         if self._is_refusal(error):
             thread._taskthread.log("info", "%s ended with the stop: %s", where, error)
             self.order_end("shutdown")
             return False
         explain_wrong_loop(error, thread)
+        thread._taskthread.note_failure(error, where)
         error.add_note(f"in {thread}, {where}")
         self.worsen(ExitReason("crash", error, where))
         self.order_end("normal")
@@ -374,9 +420,9 @@ class Life:
         if not isinstance(error, ThreadEnded | StartCancelled):
             return False
         about: Any = error.thread
-        if about is self._thread or getattr(about, "parent", None) is self._thread:
+        if about is self.thread or getattr(about, "parent", None) is self.thread:
             return self._ordered is not None
-        return about is not None and is_within(self._thread, about)
+        return about is not None and is_within(self.thread, about)
 
     def begin_stop(self) -> None:
         """Begin to wind down; or hurry, where that was begun already."""
@@ -390,13 +436,14 @@ class Life:
             if state is not None:
                 self.state = state
             elif self.state is State.ABANDONED:  # it came back: let it clean up after itself
-                self.limit = monotonic() + self._thread.stop_timeout
+                self.limit = monotonic() + self.thread.stop_timeout
+                self.halt()  # what it had left to handle is in other hands
             else:
                 return
         if not self.entered and self.main is not None:
             # At once: a step later enter__ might meet the stop in another shape, as an error.
             self.main.cancel()
-        self._winding = Winding(self._thread, self.loop, self._context)
+        self._winding = Winding(self.thread, self.loop, self._context)
 
     def worsen(self, reason: ExitReason) -> None:
         """Of several reasons the gravest counts. On its own loop."""
@@ -415,15 +462,15 @@ class Life:
                 self._reason = reason
                 self._ended_at = monotonic()
         if state is not None:
-            self._thread._taskthread.log("debug", "ended: %s", reason)
+            self.thread._taskthread.log("debug", "ended: %s", reason)
         if self._carrier is not None:
             assert self.loop is not None
-            self.loop.stop()  # off_loop tells, when the loop is closed
+            self.loop.stop()  # off_loop tells, when nothing runs on it any more
             return
         if self.exchange is not None:
             self.exchange.close()
         if state is not None:
-            self._tell(reason)
+            self.tell(reason)
 
     def loop_stopped(self, error: BaseException | None) -> bool:
         """The carrier's loop has stopped: because all has ended, or out of turn."""
@@ -432,7 +479,8 @@ class Life:
             return True
         if self.loop.is_closed():
             self.worsen(ExitReason("crash", error, "its loop was closed by hand"))
-            self._thread._taskthread.inbox.seal()
+            if not self.keeps_inbox():
+                self.thread._taskthread.end_inbox()
             with self.lock:
                 self.state = lifecycle.advance(self.state, Event.STOP) or self.state
                 self.state = lifecycle.advance(self.state, Event.FAILED) or self.state
@@ -440,35 +488,37 @@ class Life:
         if error is not None:
             self.fail(error, "a callback of its loop")
         elif self._winding is None:
-            self._thread._taskthread.log("warning", "its loop was stopped by hand: the thread ends")
+            self.thread._taskthread.log("warning", "its loop was stopped by hand: the thread ends")
             self.order_end("normal")
         return False
 
     def off_loop(self, error: BaseException | None) -> None:
-        """The loop is closed; or, with an error, it never came to be."""
+        """The loop has stopped for good; or, with an error, it never came to be."""
+        self.thread._taskthread.inbox.leave_home()
         if error is not None:
-            self._thread._taskthread.log("error", "could not start", exc_info=error)
+            self.thread._taskthread.log("error", "could not start", exc_info=error)
             with self.lock:
                 self.state = lifecycle.advance(self.state, Event.FAILED) or self.state
             self._never_ran(ExitReason("crash", error, "start"))
             return
         if self.state is not State.ABANDONED and self._reason is not None:
-            self._tell(self._reason)
+            self.tell(self._reason)
 
     def _never_ran(self, reason: ExitReason) -> None:
         """It ends without having lived."""
-        self._thread._taskthread.crew.closed = True
-        self._thread._taskthread.inbox.seal()
-        self._thread._taskthread.fail_requests()
-        self._tell(reason)
+        self.thread._taskthread.crew.closed = True
+        if not self.keeps_inbox():
+            self.thread._taskthread.end_inbox()
+        self.tell(reason)
 
-    def _tell(self, reason: ExitReason) -> None:
+    def tell(self, reason: ExitReason) -> None:
         """Tell everyone: the parent, who awaits run(), and who awaits the end. Once."""
-        thread = self._thread
+        thread = self.thread
         parent = thread.parent
         self._final = reason  # first: whoever is told shall find it
+        thread._taskthread.errands.close()
         if parent is not None:
-            for line in self.overdue:
+            for line in self.overdue if self._is_news(parent) else ():
                 parent._taskthread.life.note_overdue(line)
             parent._taskthread.inbox.announce()  # before it leaves: see Inbox.announce
             parent._taskthread.family.leave(thread)
@@ -483,6 +533,19 @@ class Life:
                 if reason.exception is not None
                 else StartCancelled(f"{thread} was stopped while it started ({reason})", thread)
             )
+
+    def _is_news(self, parent: TaskThread) -> bool:
+        """Whether the root shall tell in the end what hung here: not what a supervisor has healed,
+        nor what was agreed."""
+        if self.thread._taskthread.handle is None:
+            return True
+        return parent._taskthread.life.is_ordered and not self.is_cut_off_as_agreed
+
+    @property
+    def is_cut_off_as_agreed(self) -> bool:
+        """Whether it was spawned to be stopped without any delay."""
+        handle = self.thread._taskthread.handle
+        return handle is not None and handle.stop_timeout == 0
 
     def note_overdue(self, line: str) -> None:
         """Remember what hung past the deadline, for the root to say. From any thread."""

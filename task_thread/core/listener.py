@@ -1,9 +1,10 @@
 """Handles a thread's signals, one at a time, in the order in which they came.
 
-An item of the inbox is a Signal from outside or from the parent, a pair (child, signal), or a
-notice that a child has ended. After a few milliseconds of handling without a pause the loop gets
-a turn, so that a flood of signals starves nothing else on it. Reading the clock for each signal
-would cost a tenth of the speed, so it is read after so many as took half that time before.
+An item of the inbox is a Signal from outside or from the parent, a pair (child, signal), a request
+that somebody asks (Asked), or a notice that a child has ended. After a few milliseconds of handling
+without a pause the loop gets a turn, so that a flood of signals starves nothing else on it. Reading
+the clock for each signal would cost a tenth of the speed, so it is read after so many as took half
+that time before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from task_thread.core.ending import is_forced_close
 from task_thread.core.family import ChildEnded
+from task_thread.core.questions import Asked
 from task_thread.log import show
 from task_thread.signals import Signal
 
@@ -44,7 +46,11 @@ async def listen(thread: TaskThread) -> None:
                 raise
             crashed = life.fail(error, _where(listening.item))
         if crashed:
-            inbox.refuse()  # nobody makes room any more, and nobody shall wait for it
+            # Nobody makes room any more, and nobody shall wait for it; but for a next instance.
+            if life.keeps_inbox():
+                inbox.refuse_children()
+            else:
+                inbox.refuse()
             return
 
 
@@ -66,7 +72,7 @@ class _Listening:
         life, inbox = thread._taskthread.life, thread._taskthread.inbox
         queue = inbox.queue
         burst, begun = 1, 0.0
-        while True:
+        while not life.is_halting():
             waiting = len(queue)
             for _ in range(waiting if waiting < burst else burst):  # noqa: FURB136  (min() is slow)
                 self.item = item = queue.popleft()
@@ -79,8 +85,14 @@ class _Listening:
                 if isinstance(item, Signal):
                     if await thread.signalHandler__(item) is False:
                         life.order_end("normal")
-                else:
+                elif item.__class__ is tuple:
                     await thread.childsignalHandler__(item[1], item[0])
+                else:
+                    item.taken = True
+                    if await thread.signalHandler__(item.request) is False:
+                        life.order_end("normal")
+                    if item.handled is not None:
+                        item.handled.set(None)
             self.item = None
             if queue:
                 now = monotonic()
@@ -93,7 +105,7 @@ class _Listening:
                 if used > _SLICE:
                     burst = max(1, burst // 4)
                 await asyncio.sleep(0)
-            elif life.draining and inbox.all_arrived():
+            elif life.is_halting() or (life.draining and inbox.all_arrived()):
                 return
             else:
                 inbox.home.flush()  # what handlers have sent need not wait for the turn's end
@@ -109,5 +121,7 @@ def _where(item: Any) -> str:
         return f"signalHandler__ of {show(item)}"
     if item is None:
         return "its listener"
+    if isinstance(item, Asked):
+        return f"signalHandler__ of {show(item.request)}"
     child, signal = item
     return f"childsignalHandler__ of {show(signal)} from {child}"

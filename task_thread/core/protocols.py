@@ -32,7 +32,8 @@ class Resident(Protocol):
         """The loop is there, and will run as soon as this returns."""
 
     def off_loop(self, error: BaseException | None) -> None:
-        """The loop is closed, and the OS thread about to end; `error`: it never came to be."""
+        """The loop has stopped for good, it and the OS thread are about to end; `error`: it never
+        came to be."""
 
     def loop_stopped(self, error: BaseException | None) -> bool:
         """The loop has stopped, through `error` or a stop(). Whether the thread has ended: if not,

@@ -1,6 +1,6 @@
 """What stands around a tree: waiting for its end, OS signals, exit codes, synchronous programs.
 
-Whoever waits for a thread's end is its judge (Life.wait): past the deadline he gives it up, since
+Whoever waits for a thread's end is its judge (judge.py): past the deadline he gives it up, since
 a thread whose loop is blocked can't say so itself.
 """
 
@@ -12,9 +12,11 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from task_thread.core import judge
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import StartCancelled, StopTimeout, WrongLoop
 
@@ -110,7 +112,7 @@ async def wait_ended(thread: TaskThread) -> None:
     """Wait until `thread` has ended and its OS thread is gone; give it up past its deadline.
     From any loop but its own."""
     life = thread._taskthread.life
-    await life.wait(life.ended)
+    await judge.wait(life, life.ended)
     life.reap()
 
 
@@ -166,6 +168,8 @@ def _os_signals(root: TaskThread) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
+    # Not the context of whatever the signal interrupts: that may be the root's own.
+    context = copy_context()
     count = heard = 0
 
     def obey() -> None:
@@ -183,7 +187,7 @@ def _os_signals(root: TaskThread) -> Iterator[None]:
         count += 1
         if count > 2 and heard == 0:  # the main thread's own loop is blocked: break in
             raise KeyboardInterrupt
-        loop.call_soon_threadsafe(obey)
+        loop.call_soon_threadsafe(obey, context=context)
 
     _os_signals_of_main.enter(root, ring)
     try:

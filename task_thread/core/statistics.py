@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from task_thread.core.lifecycle import ExitReason, State
 
-__all__ = ["InboxStatistics", "TaskStatistics", "ThreadStatistics"]
+__all__ = ["Failure", "InboxStatistics", "TaskStatistics", "ThreadStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error that a thread had, as text: nothing that the error knew is kept alive.
+
+    :ivar summary: its type and text.
+    :ivar where: the task, handler or hook that raised it.
+    :ivar at: when, aware, in UTC.
+    :ivar traceback: its traceback, several lines.
+    """
+
+    summary: str
+    where: str
+    at: datetime
+    traceback: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,11 @@ class ThreadStatistics:
         measured from the first look on: the first snapshot of a thread says 0.0.
     :ivar children: the ids of its children.
     :ivar exit_reason: why it ended; None while it has not.
+    :ivar virtual: whether it lives on its parent's loop.
+    :ivar generation: which instance of its place in the tree this is; 1 is the first.
+    :ivar restarts: how often its supervisor has restarted that place.
+    :ivar restart_type: ``"permanent"``, ``"transient"`` or ``"temporary"``; None: unsupervised.
+    :ivar last_error: the last error of this instance or, if it had none, of the one before.
     """
 
     id: Any
@@ -75,3 +97,8 @@ class ThreadStatistics:
     loop_lag: float
     children: tuple[Any, ...]
     exit_reason: ExitReason | None
+    virtual: bool
+    generation: int
+    restarts: int
+    restart_type: str | None
+    last_error: Failure | None

@@ -77,6 +77,8 @@ class Listener:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
+        # Who waits in accept(); each list belongs to its loop.
+        self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
 
     @classmethod
     def tcp(cls, host: str = "127.0.0.1", port: int = 0, *, backlog: int = 100) -> Listener:
@@ -118,10 +120,41 @@ class Listener:
     async def accept(self) -> Connection:
         """Wait for a connection, on the running loop.
 
+        A cancel loses no connection: what was accepted is returned, and nothing else is accepted.
+
         :raises OSError: the listener was closed, or the system has no descriptor left.
         """
-        sock, peer = await asyncio.get_running_loop().sock_accept(self._socket)
-        return Connection(sock, peer)
+        # Not loop.sock_accept(): cancelled just after it has accepted it drops the connection.
+        while True:
+            try:
+                sock, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                await self._readable()
+            else:
+                return Connection(sock, peer)
+
+    async def _readable(self) -> None:
+        """Wait until somebody may have connected; several tasks of a loop may."""
+        loop = asyncio.get_running_loop()
+        descriptor = self._socket.fileno()
+        waiting = self._waiting.setdefault(loop, [])
+        mine: asyncio.Future[None] = loop.create_future()
+        if not waiting:
+            loop.add_reader(descriptor, self._wake, loop)
+        waiting.append(mine)
+        try:
+            await mine
+        finally:
+            if mine in waiting:
+                waiting.remove(mine)
+            if not waiting and self._waiting.get(loop) is waiting:
+                del self._waiting[loop]
+                loop.remove_reader(descriptor)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        for waiting in self._waiting.get(loop, ()):
+            if not waiting.done():
+                waiting.set_result(None)
 
     def close(self) -> None:
         """Stop listening; a Unix socket's path is removed. Accepted connections live on."""

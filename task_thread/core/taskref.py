@@ -257,6 +257,7 @@ class TaskRef:
         if action == "crash":
             self._crew.failed(self, error)
             return False
+        self._crew.note(error, f"task {self.slot}")
         if action == "log":
             self._crew.log("error", "task failed and stays ended", task=self.name, exc_info=error)
             return False

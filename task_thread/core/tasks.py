@@ -41,7 +41,7 @@ class Namespace:
 class Crew:
     """All tasks of one thread. On that thread's loop only."""
 
-    __slots__ = ("_warned", "closed", "failed", "log", "loop", "name", "owner", "refs")
+    __slots__ = ("_warned", "closed", "failed", "log", "loop", "name", "note", "owner", "refs")
 
     def __init__(
         self,
@@ -49,7 +49,9 @@ class Crew:
         name: Callable[[], str],
         failed: Callable[[TaskRef, BaseException], None],
         log: Callable[..., None],
+        note: Callable[[BaseException, str], None],
     ) -> None:
+        self.note = note  # told what a task raised that the thread survives
         self.owner = owner
         self.name = name
         self.log = log

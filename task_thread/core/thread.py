@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 from task_thread.core import root
 from task_thread.core.engine import Engine
 from task_thread.core.exchange import here
-from task_thread.core.inbox import InboxView
+from task_thread.core.handle import Handle
+from task_thread.core.hooks import Hooks
+from task_thread.core.inboxview import InboxView
+from task_thread.core.recipe import Recipe
 from task_thread.core.statistics import InboxStatistics, ThreadStatistics
+from task_thread.core.strategy import AutoShutdown, ChildRule, Restart, Strategy, check_settings
 from task_thread.core.supervision import Backoff, TaskErrorAction, check_action
 from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
-from task_thread.core.winding import does_nothing
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
 from task_thread.log import class_logger, show
 from task_thread.signals import Request, Signal
@@ -28,10 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["TaskThread", "VirtualThread"]
 
 R = TypeVar("R")
+T = TypeVar("T", bound="TaskThread")
 Self = TypeVar("Self", bound="TaskThread")
 
 
-class TaskThread:
+class TaskThread(Hooks):
     """A thread of tasks: an OS thread with an asyncio loop of its own, tasks that re-schedule
     themselves, and signals from and to its parent and children.
 
@@ -55,6 +59,20 @@ class TaskThread:
     pause, or ``"log"`` and leave it ended. For one task: the decorator ``on_error``."""
     task_backoff: Backoff = Backoff()
     """The pauses before a task is restarted."""
+    strategy: Strategy = "one_for_one"
+    """Who is restarted with a spawned child: ``"one_for_one"``, nobody else, ``"one_for_all"``, or
+    ``"rest_for_one"``, those that were spawned after it."""
+    max_restarts: int = 3
+    """How many restarts of spawned children there may be within ``restart_window``. One more, and
+    this thread crashes itself, with :class:`RestartLimitReached`."""
+    restart_window: float = 5.0
+    """Seconds, a window that slides with the time."""
+    auto_shutdown: AutoShutdown = "any_significant"
+    """When this thread ends with its significant children: when ``"any_significant"`` one has ended
+    for good, when ``"all_significant"`` ones have, or ``"never"``."""
+    lag_limit: float = 1.0
+    """Seconds that one call may hold the loop up before a watch says so; ``math.inf`` for a thread
+    that may block as long as it likes."""
     loop_factory: ClassVar[LoopFactory] = staticmethod(new_event_loop)
     """Makes the thread's loop: ``staticmethod(uvloop.new_event_loop)``, for example."""
 
@@ -65,10 +83,12 @@ class TaskThread:
         """Check what the class sets.
 
         :raises TypeError: it overrides what is final: the hooks are what one overrides.
-        :raises ValueError: ``on_task_error`` is none of its three words.
+        :raises ValueError: ``on_task_error``, ``strategy``, ``max_restarts``, ``restart_window`` or
+            ``auto_shutdown`` make no sense; the message says what would.
         """
         super().__init_subclass__(**kwargs)
         check_action(cls.on_task_error)
+        check_settings(cls.strategy, cls.max_restarts, cls.restart_window, cls.auto_shutdown)
         for name in vars(cls):
             if getattr(getattr(TaskThread, name, None), "__final__", False):
                 raise TypeError(f"{cls.__name__}.{name} overrides what is final in TaskThread")
@@ -217,11 +237,13 @@ class TaskThread:
             await self._taskthread.wait_for_room(signal)
 
     @final
-    async def sigFromParentToChild__(self, signal: Signal, child: TaskThread | None = None) -> None:
+    async def sigFromParentToChild__(
+        self, signal: Signal, child: TaskThread | Handle[TaskThread] | None = None
+    ) -> None:
         """Send `signal` to one child, or (None) to all of them. From any loop.
 
-        To all: one whose inbox is full does not hold up the others, and one that ends meanwhile
-        is left out.
+        To all: one whose inbox is full does not hold up the others, one that ends meanwhile is
+        left out, and one that is being restarted gets it then.
 
         :raises TypeError: `signal` is no Signal, or `child` no TaskThread.
         :raises ThreadEnded: that one child has ended.
@@ -230,7 +252,10 @@ class TaskThread:
         """
         if child is not None:
             if not isinstance(child, TaskThread):
-                raise TypeError(f"a child is a TaskThread, not {child!r}")
+                if not isinstance(child, Handle):
+                    raise TypeError(f"a child is a TaskThread, or its handle, not {child!r}")
+                await child.insertSignal(signal)
+                return
             # Not simply child.insertSignal(): a coroutine more is a tenth of a single signal's way.
             if not isinstance(signal, Signal) or signal._control:  # type: ignore[redundant-expr]
                 await child.insertSignal(signal)
@@ -240,7 +265,7 @@ class TaskThread:
         if not isinstance(signal, Signal):
             raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
         full: list[TaskThread] = []
-        for each in self.children:
+        for each in self._taskthread.receivers():
             try:
                 if signal._control:
                     each._taskthread.ask_to_end(each.stop_timeout)
@@ -304,6 +329,7 @@ class TaskThread:
         """
         if not isinstance(request, Request):
             raise TypeError(f"{request!r} is no Request: subclass task_thread.signals.Request")
+        self._taskthread.claim(request)
         return await self._taskthread.ask(request, timeout)
 
     # ---- family ---------------------------------------------------------------------------
@@ -312,6 +338,50 @@ class TaskThread:
     def children(self) -> list[TaskThread]:
         """The children, in the order of their start: a list of one's own, from any thread."""
         return self._taskthread.family.members()
+
+    @property
+    def handles(self) -> list[Handle[TaskThread]]:
+        """The spawned children, in the order of their spawn: a list of one's own, from any
+        thread. One that was stopped by hand, or was transient and ended, is among them."""
+        supervisor = self._taskthread.supervisor
+        return [] if supervisor is None else supervisor.handles()
+
+    @final
+    async def spawn(
+        self,
+        cls: type[T],
+        *args: Any,
+        restart: Restart = "permanent",
+        stop_timeout: float | None = None,
+        backoff: Backoff | None = None,
+        significant: bool = False,
+        name: Any = None,
+        **kwargs: Any,
+    ) -> Handle[T]:
+        """Make ``cls(*args, **kwargs)`` a child, start it, and look after it from then on.
+
+        Returns when its ``enter__`` has returned. When it ends it is replaced by a fresh instance
+        of the same class and arguments, which is given all signals that were accepted and that no
+        instance has been given. Each instance is made on this thread's loop; a constructor that
+        has a parameter ``parent`` is given this thread. From any loop.
+
+        :param restart: ``"permanent"``: always, ``"transient"``: when it has failed,
+            ``"temporary"``: never.
+        :param stop_timeout: seconds that a stop of it may take; by default, if it is stopped
+            alone, its own ``stop_timeout``, and with this thread what is left of that one's. With
+            0 it is cut off at once, and that is no failure of the stop.
+        :param backoff: the pauses before it is restarted; None for none.
+        :param significant: this thread ends when it has ended for good.
+        :param name: its id, for a class that has no ``getId`` of its own.
+        :raises TypeError: `cls` is no class of TaskThreads, or does not take these arguments.
+        :raises ValueError: a word or a number makes no sense.
+        :raises NotRunning: this thread was not started yet.
+        :raises ThreadEnded: this thread takes no more children.
+        :raises StartCancelled: it was stopped before its ``enter__`` had returned.
+        :raises BaseException: what its constructor or ``enter__`` raised; it is then no child.
+        """
+        recipe: Recipe[T] = Recipe(self, cls, args, kwargs, name, stop_timeout)
+        return await self._taskthread.spawn(recipe, ChildRule(restart, significant, backoff))
 
     @final
     async def addChild(self, child: TaskThread) -> None:
@@ -328,12 +398,18 @@ class TaskThread:
             self._taskthread.family.adopt(child)
 
     @final
-    async def delChild(self, child: TaskThread) -> None:
+    async def delChild(self, child: TaskThread | Handle[TaskThread]) -> None:
         """Stop `child` and forget it. What is no child of this thread is left alone.
 
         Asked from within the child it does not wait for the child's end. From any loop.
         """
-        if child in self._taskthread.family:
+        handle = child._taskthread.handle if isinstance(child, TaskThread) else child
+        supervisor = self._taskthread.supervisor
+        if handle is not None and supervisor is not None and handle in supervisor.handles():
+            supervisor.order_removal(handle)
+            if not handle.thread._taskthread.inside():
+                await handle.wait_forgotten()
+        elif isinstance(child, TaskThread) and child in self._taskthread.family:
             await child.stop()
 
     @final
@@ -361,6 +437,7 @@ class TaskThread:
         refs = sorted(
             (ref.statistics() for ref in list(self._taskthread.crew.refs)), key=lambda t: t.name
         )
+        handle, noted = self._taskthread.handle, self._taskthread.failure
         return ThreadStatistics(
             id=self._taskthread.id(),
             class_name=type(self).__name__,
@@ -371,6 +448,11 @@ class TaskThread:
             loop_lag=self._taskthread.life.lag,
             children=tuple(child._taskthread.id() for child in self.children),
             exit_reason=self._taskthread.life.reason,
+            virtual=not self.own_loop,
+            generation=1 if handle is None else handle.generation,
+            restarts=0 if handle is None else handle.restarts,
+            restart_type=None if handle is None else handle.restart_type,
+            last_error=None if noted is None else noted.failure(),
         )
 
     def __str__(self) -> str:
@@ -378,59 +460,6 @@ class TaskThread:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self} {self._taskthread.life.state.value}>"
-
-    # ---- hooks: what one overrides --------------------------------------------------------
-
-    def initVars__(self) -> None:
-        """Set one's variables: ``self.tasks.x = None``. Called by the constructor, in the
-        constructing thread; there is no loop yet."""
-
-    async def enter__(self) -> None:
-        """The beginning: open what is needed, create tasks, run children. ``run()`` returns when
-        this has returned; what it raises ends the thread and is raised there."""
-
-    @does_nothing
-    async def stopping__(self) -> None:
-        """A stop begins: take no new work from outside. Children still run and are stopped next;
-        from here on no child can be added."""
-
-    @does_nothing
-    async def exit__(self) -> None:
-        """The end: close what ``enter__`` opened. Children have ended and the inbox is empty;
-        tasks still run. Called on every way out, after a crash too, if ``enter__`` had returned."""
-
-    async def signalHandler__(self, signal: Signal) -> bool | None:
-        """Handle a signal sent to this thread. Return False to end the thread."""
-        self.logger.info("signal not handled", signal=signal)
-        return None
-
-    async def childsignalHandler__(self, signal: Signal, child: TaskThread) -> None:
-        """Handle a signal that `child` has sent with ``sigFromChildToParent__``."""
-        self.logger.info("child's signal not handled", signal=signal, child=child)
-
-    async def childExited__(self, child: TaskThread, reason: ExitReason) -> None:
-        """`child` has ended, after all its signals were handled. Raise here to end with it.
-
-        Not called for a child whose ``enter__`` did not return: ``run()`` raises for that one."""
-
-    async def inputOverflowHandler__(self, queue: InboxView) -> None:
-        """This thread's inbox is full and somebody waits to send. Runs on this thread's own loop,
-        beside its handlers, once at a time. ``queue.get_nowait()`` drops the oldest signal."""
-        self.logger.warning("inbox is full", max_qsize=queue.maxsize)
-
-    async def outputOverflowHandler__(self, queue: InboxView) -> None:
-        """The parent's inbox is full and this thread is about to wait for room in it. Runs where
-        ``sigFromChildToParent__`` was awaited."""
-        self.logger.warning("the parent's inbox is full", max_qsize=queue.maxsize)
-
-    def getId(self) -> Any:
-        """The thread's id: the class's name and a number by default. May be called from any
-        thread, so it should only read what never changes."""
-        return self._taskthread.default_id
-
-    def getInfo(self) -> str:
-        """One line about the thread, for people. From any thread."""
-        return repr(self)
 
 
 class VirtualThread(TaskThread):

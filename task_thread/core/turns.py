@@ -50,8 +50,13 @@ class _Eventfd:
 class TurnSelector(selectors.DefaultSelector):
     """The system's best selector, which ends and begins a loop's turns in our hearing.
 
-    All of it belongs to the loop.
+    All of it belongs to the loop; ``turn`` may be read from any thread.
+
+    :ivar turn: odd while the loop waits for events, even while it runs callbacks; it grows with
+        each change. Who sees the same even number for long sees a loop that something holds up.
     """
+
+    turn = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +76,9 @@ class TurnSelector(selectors.DefaultSelector):
         exchange = self.exchange
         if exchange is not None and exchange.lanes:
             exchange.flush()
+        self.turn += 1
         events = _select(self, timeout)
+        self.turn += 1
         if not events:
             return events
         number = self.eventfd.number
@@ -147,9 +154,23 @@ class TurnLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self) -> None:
-        super().__init__(TurnSelector())
+        selector = TurnSelector()
+        super().__init__(selector)
+        self._eventfd: _Eventfd | None = selector.eventfd
         self._born: list[weakref.ref[asyncio.Task[Any]]] = []
         self._clear_at = _CLEAR_AT
+
+    def _write_to_self(self) -> None:
+        """Wake the loop: what call_soon_threadsafe asks of a loop's class. The bell needs no
+        reading back, as asyncio's own pair of sockets does."""
+        eventfd = self._eventfd
+        if eventfd is not None:
+            os.eventfd_write(eventfd.number, 1)
+
+    def close(self) -> None:
+        """As asyncio's; the bell's descriptor goes as soon as nobody rings it any more."""
+        super().close()
+        self._eventfd = None
 
     def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """As asyncio's; all tasks of a loop are made here."""

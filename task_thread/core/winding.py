@@ -33,7 +33,7 @@ from task_thread.core.turns import tasks_of
 if TYPE_CHECKING:
     from task_thread.core.thread import TaskThread
 
-__all__ = ["Winding", "does_nothing"]
+__all__ = ["Winding", "does_nothing", "is_empty"]
 
 HookFunction = TypeVar("HookFunction", bound=Callable[..., Coroutine[Any, Any, None]])
 
@@ -46,6 +46,11 @@ def does_nothing(hook: HookFunction) -> HookFunction:
     """Decorate a hook of TaskThread's own, which is there to be overridden and need not be run."""
     setattr(hook, _EMPTY, True)
     return hook
+
+
+def is_empty(hook: Callable[..., Any]) -> bool:
+    """Whether nobody has overridden that hook, which does nothing then."""
+    return getattr(hook, _EMPTY, False)
 
 
 class Winding:
@@ -78,7 +83,10 @@ class Winding:
                 await self._end_start()
             else:
                 await self._step(thread.stopping__, "stopping__")
+            if self._engine.supervisor is not None:
+                self._engine.supervisor.close()
             await self._engine.family.stop_all()
+            self._engine.end_supervision()
             await self._drain()
             if self._life.entered:
                 await self._step(thread.exit__, "exit__")
@@ -96,14 +104,21 @@ class Winding:
     async def _end_start(self) -> None:
         """Wait for enter__, which was cancelled when the stop began."""
         # Nobody will handle signals: what the children still want to say must not wait for that.
-        self._engine.inbox.refuse()
+        if self._life.keeps_inbox():
+            self._engine.inbox.refuse_children()
+        else:
+            self._engine.inbox.refuse()
         main = self._life.main
         if main is not None and not await self._until(main, _STEP_SHARE):
             await self._cancel(main, "enter__")
 
     async def _drain(self) -> None:
-        """Let the listener handle what is left, unless it has crashed; bury the rest."""
+        """Let the listener handle what is left, unless it has crashed; bury the rest. Where a next
+        instance may come, leave it all to that one."""
         assert self._life.exchange is not None
+        if self._life.keeps_inbox():
+            await self._halt()
+            return
         self._engine.inbox.refuse()
         self._life.exchange.drain()
         main = self._life.main
@@ -114,13 +129,21 @@ class Winding:
             self._engine.inbox.wake()
             if not await self._until(main, _STEP_SHARE):
                 await self._cancel(main, "its signal handler")
-        self._engine.inbox.seal()
-        self._engine.fail_requests()
+        self._engine.end_inbox()
+
+    async def _halt(self) -> None:
+        """Let the listener end with what it handles just now."""
+        main = self._life.main
+        if main is not None and not main.done():
+            self._life.halt()
+            if not await self._until(main, _STEP_SHARE):
+                await self._cancel(main, "its signal handler")
+        self._engine.inbox.fail_questions(taken_only=True)
 
     async def _await_arrivals(self) -> None:
         """Nobody handles what is still under way, but the counts of an ended thread are final."""
         inbox = self._engine.inbox
-        if not inbox.all_arrived():
+        if not inbox.sealed and not inbox.all_arrived():
             task = new_task(self._loop, inbox.await_all())
             if not await self._until(task, _STEP_SHARE):
                 task.cancel()
@@ -148,7 +171,7 @@ class Winding:
 
     async def _step(self, hook: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
         """Await a hook; cancel it when it takes too long, close it when that does not help."""
-        if getattr(hook, _EMPTY, False):
+        if is_empty(hook):
             return  # not overridden: two tasks less for each thread that ends
         task = new_task(
             self._loop, _run_hook(hook), name=f"{self._thread}/{name}", context=self._context
@@ -187,7 +210,8 @@ class Winding:
         return True
 
     def _cut_off(self, name: str, how: str) -> None:
-        self._engine.log("error", "%s was cut off past the deadline: %s", name, how)
+        level = "debug" if self._life.is_cut_off_as_agreed else "error"
+        self._engine.log(level, "%s was cut off past the deadline: %s", name, how)
         self._life.worsen(ExitReason("timeout", detail=f"{name}: {how}"))
         self._life.note_overdue(f"{self._thread}: {name} was cut off, {how}")
 

@@ -1,15 +1,15 @@
-"""Async tests without a plugin, places for threads, and no leak after any test."""
+"""Coroutine tests without a marker, places for threads, and no leak after any test."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import threading
 from collections.abc import Iterator
 from typing import cast
 
 import pytest
 
+from task_thread.testing import no_leaks
+from task_thread.testing.coroutines import run_coroutine
 from tests.support.journal import PATIENCE, Journal
 from tests.support.threads import Place, on_parents_loop, own_thread
 
@@ -18,29 +18,20 @@ PLACES = [pytest.param(own_thread, id="os-thread"), pytest.param(on_parents_loop
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine test on a loop of its own."""
+    """Run every coroutine test on a loop of its own, without a marker."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-
-    async def whole() -> None:
-        async with asyncio.timeout(3 * PATIENCE):
-            await pyfuncitem.obj(**arguments)
-
-    with asyncio.Runner() as runner:
-        runner.run(whole())
+    run_coroutine(pyfuncitem.obj, arguments, timeout=3 * PATIENCE)
     return True
 
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    """Every OS thread that a test starts has ended soon after it."""
-    before = set(threading.enumerate())
-    yield
-    for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)
-        assert not thread.is_alive(), f"{thread} was left behind"
+    """No test leaves an OS thread, a loop, a task or a descriptor behind."""
+    with no_leaks(patience=PATIENCE):
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from task_thread import TaskThread, reCreate
+from task_thread.log import show
 from task_thread.signals import Signal
 from tests.support.journal import Journal
 from tests.support.programs import run_program
@@ -203,3 +204,9 @@ def test_program_with_structlog_configured_has_its_processors() -> None:
     told = [json.loads(line) for line in out.splitlines()]
     assert {"event": "hello", "level": "info", "thread": "Hello-1", "who": "Hello-1"} in told
     assert {"event": "is anybody there", "level": "warning", "thread": "Hello-1"} in told
+
+
+def test_what_is_shown_of_a_thing_has_an_end() -> None:
+    assert len(show("x" * 10**6)) < 300
+    assert "1000002 characters" in show("x" * 10**6)
+    assert show([1, 2]) == "[1, 2]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -232,3 +233,14 @@ async def test_system_exit_in_a_callback_of_the_loop_is_a_crash(journal: Journal
         reason = await child.join()
     assert reason.kind == "crash"
     assert journal.entries == ["exit__"]
+
+
+def test_an_ended_thread_keeps_no_descriptor() -> None:
+    """Also where somebody keeps the thread itself."""
+    kept: list[TaskThread] = []
+    counts: list[int] = []
+    for _ in range(4):
+        with Plain() as thread:
+            kept.append(thread)
+        counts.append(len(os.listdir("/proc/self/fd")))
+    assert len(set(counts)) == 1, counts

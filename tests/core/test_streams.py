@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from task_thread import Connection, Listener, State, TaskThread, VirtualThread, reCreate, reSchedule
 from task_thread.errors import WrongLoop
 from task_thread.signals import Signal
-from tests.support.journal import Journal
+from tests.support.journal import PATIENCE, Journal
 from tests.support.threads import Place, Plain, message
 
 
@@ -271,3 +272,43 @@ async def test_stream_that_was_passed_some_other_way_is_named_in_the_crash() -> 
     notes = "\n".join(reason.exception.__notes__)
     assert str(child) in notes
     assert "Listener.accept()" in notes
+
+
+class Impatient(TaskThread):
+    """Accepts, and is cancelled just when somebody has connected."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.kept: list[Connection] = []
+        super().__init__()
+
+    async def enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(50):
+            accepting = loop.create_task(self.listener.accept())
+            await asyncio.sleep(0)
+            with socket.create_connection(self.listener.address):
+                # About when it is woken.
+                loop.call_soon(partial(loop.call_soon, accepting.cancel))
+                try:
+                    self.kept.append(await accepting)
+                except asyncio.CancelledError:
+                    self.kept.append(await self.listener.accept())
+
+
+def test_a_cancel_loses_no_connection() -> None:
+    with Listener.tcp() as listener, Impatient(listener) as thread:
+        assert len(thread.kept) == 50
+        for connection in thread.kept:
+            connection.close()
+
+
+async def test_several_tasks_of_one_loop_may_accept() -> None:
+    with Listener.tcp() as listener:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(listener.accept()) for _ in range(3)]
+            await asyncio.sleep(0)
+            clients = [socket.create_connection(listener.address) for _ in range(3)]
+        for task, client in zip(tasks, clients, strict=True):
+            task.result().close()
+            client.close()

@@ -1,0 +1,1 @@
+"""Trees that heal: Erlang's contract of supervision, in a TaskThread's terms."""

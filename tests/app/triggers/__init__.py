@@ -1,0 +1,1 @@
+"""When a task is due, against independent oracles and by hand."""

@@ -1,0 +1,1 @@
+"""Tests of the control socket: protocol, places, server, client, and hostile bytes."""

@@ -1,0 +1,79 @@
+"""Makes docs/images/dashboard.png: ``python -m tests.dashboard.screenshot``.
+
+It runs a lively station for some two minutes, so that the charts are full, lets a port of it
+crash, opens that port's row in a real browser and takes the picture. The tracebacks in it tell
+where the source lies: so all of it runs from a copy in a place that any machine has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.dashboard.browser import browser
+from tests.dashboard.lively import Station
+
+HERE = Path(__file__).resolve().parents[2]
+COPY = Path(tempfile.gettempdir()).resolve() / "station"
+PICTURE = HERE / "docs" / "images" / "dashboard.png"
+
+
+def main() -> None:
+    """Take the picture that the arguments ask for."""
+    parser = argparse.ArgumentParser(description="Take a picture of the dashboard.")
+    parser.add_argument("--to", type=Path, default=PICTURE, help="the PNG file to write")
+    parser.add_argument("--seconds", type=float, default=125, help="how long it is watched before")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=900)
+    parser.add_argument("--dark", action="store_true")
+    given = parser.parse_args()
+    if HERE != COPY:
+        given.to.parent.mkdir(parents=True, exist_ok=True)
+        run_the_copy([*sys.argv[1:], "--to", str(given.to.resolve())])
+        return
+    logging.disable(logging.CRITICAL)
+    station = Station()
+    with station, browser(given.width, given.height, dark=given.dark) as chrome:
+        chrome.get(station.url)
+        time.sleep(given.seconds * 0.8)
+        station.break_port(1)
+        time.sleep(given.seconds * 0.2)
+        press(chrome, "Station/ttyS0", ".fold")
+        press(chrome, "Station/ttyS1", ".open")
+        time.sleep(1.5)  # one more picture of the tree, now with the row open
+        chrome.save_screenshot(str(given.to))
+
+
+def press(chrome: Chrome, path: str, button: str) -> None:
+    """Press a button in the row of the thread with that path."""
+    selector = f'.row[data-path="{path}"] {button}'
+    WebDriverWait(chrome, 10).until(lambda it: it.find_element(By.CSS_SELECTOR, selector)).click()
+
+
+def run_the_copy(arguments: list[str]) -> None:
+    """Do it all in another process, from a copy of the source."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    try:
+        for package in ("task_thread", "tests"):
+            shutil.copytree(
+                HERE / package, COPY / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        command = [sys.executable, "-m", "tests.dashboard.screenshot", *arguments]
+        subprocess.run(command, cwd=COPY, env={**os.environ, "PYTHONPATH": str(COPY)}, check=True)
+    finally:
+        shutil.rmtree(COPY, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

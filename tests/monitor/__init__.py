@@ -1,0 +1,1 @@
+"""Looking into trees, and running them as daemons."""

@@ -1,0 +1,1 @@
+"""Trees that tests run as daemons, in processes of their own."""

@@ -23,8 +23,8 @@ help:
 	@echo
 	@echo "Start here:"
 	@echo "  make demo     a telemetry gateway on this machine's own metrics: $(SECONDS) s of live progress,"
-	@echo "                then a summary; exits 0 only if every frame that came in was written"
-	@echo "                (make demo SECONDS=5: a shorter one)"
+	@echo "                one of its threads crashed half-way, then a summary; exits 0 only if every"
+	@echo "                frame that came in was written   (make demo SECONDS=5: a shorter one)"
 	@echo "  make test     the tests            (ARGS='-k inbox -x': pass on to pytest)"
 	@echo
 	@echo "When you change something:"
@@ -49,7 +49,8 @@ test: $(VENV)/.ready-test
 # uvloop needs the interpreter lock, and newer versions of hypothesis bring Rust that has no wheel
 # for these interpreters; the tests of the project itself need tools with the same trouble.
 test-free-threaded: $(FT_VENV)/.ready
-	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/core tests/proof tests/examples $(ARGS)
+	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/core tests/supervision tests/proof tests/testing \
+	    tests/monitor tests/control tests/examples $(ARGS)
 
 check: $(VENV)/.ready-dev
 	@echo "ruff check";    $(PY) -m ruff check --quiet
@@ -92,7 +93,7 @@ $(FT_VENV)/.ready: pyproject.toml
 	@$(FREE_THREADED_PYTHON) -m venv $(FT_VENV)
 	@echo "setting up $(FT_VENV)"
 	@$(FT_VENV)/bin/python -m pip install --disable-pip-version-check -qq \
-	    --editable '.[demo]' pytest pytest-timeout 'hypothesis<6.140'
+	    --editable '.[cli,demo,testing]' pytest-timeout 'hypothesis<6.140'
 	@touch $@
 
 # The original library installs a package of this one's import name, so it never goes into .venv.

@@ -32,6 +32,7 @@ NAMES = {name for line in FAMILY.values() for name in line.split()}
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
 UPPER = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 CAP_WORDS = re.compile(r"([A-Z][a-z0-9]*)+")
+TYPE_VARIABLE = re.compile(r"([A-Z][a-z0-9]*)+_(co|contra)")  # PEP 8 wants the suffix for these
 
 
 def is_public(name: str) -> bool:
@@ -50,7 +51,7 @@ def names_in(source: str) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.attr, bool(SNAKE.fullmatch(node.attr))
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            good = (SNAKE, UPPER, CAP_WORDS)  # variables, constants, type aliases
+            good = (SNAKE, UPPER, CAP_WORDS, TYPE_VARIABLE)  # variables, constants, type aliases
             yield node.id, any(rule.fullmatch(node.id) for rule in good)
 
 

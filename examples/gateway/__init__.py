@@ -2,7 +2,8 @@
 
 ::
 
-    Gateway                    the root: starts the rest, shows progress, keeps the totals
+    Gateway                    the root: spawns the rest, looks after it, shows progress
+    ├── Dashboard              a page that shows these threads at work
     ├── Database               SQLite, in batches; its blocking calls have this thread to themselves
     ├── Viewers                a page and a WebSocket for browsers
     ├── Processor              checks frames and puts snapshots together
@@ -16,12 +17,18 @@ Signals go along one line, each inbox bounded, each sender waiting for room in t
     client ~TCP~> ClientConnection -> Processor -> Database
                                                 -> Viewers ~WebSocket~> browser
 
+Each part is supervised: when it crashes a fresh instance takes its place, and the others go on.
+They know each other by handles, which stay good; signals wait for the next instance. What else
+must outlive an instance belongs to the gateway, which lends it to each in turn: the listening
+sockets, the counts, the processor's desk, the rows that are not written yet.
+
 Children stop in the reverse order of their start. So the clients finish first, then the server
 takes no more connections and ends those it has, the processor works off its inbox, and the
 database commits last: what came in was written.
 
 Who imports whom, left may import right::
 
-    __main__ -> gateway -> server, processor, database, viewers, sampler, load -> messages, client
-                           -> frames, readings, store (pure: neither asyncio nor task_thread)
+    __main__, service -> gateway -> panel, server, processor, database, viewers, sampler, load
+                                 -> part -> messages
+                      -> client, frames, readings, store, totals (none of them imports task_thread)
 """

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from task_thread import run
 
 from .display import Display
-from .gateway import Gateway, Options
+from .gateway import PARTS, Gateway, Options
 from .store import count_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+CRASH_SECONDS = 5.0
+"""When a part is crashed in a run that has no end, and so no half."""
 
 DESCRIPTION = """\
 A telemetry gateway as one tree of threads. TCP clients send length-prefixed JSON frames; they
@@ -26,6 +29,9 @@ machine's own metrics come in the same way as everybody else's.
 
 To have something to do it brings its own load: clients that send frames, viewers that watch, and
 one client that sends bad frames on purpose: each costs its own connection and nothing else.
+
+Half-way through, one part of the gateway itself is crashed on purpose, in the middle of its work.
+Its supervisor starts a fresh instance, which goes on with what the crashed one had left.
 """
 
 EPILOG = """\
@@ -33,6 +39,8 @@ try it:
   python -m examples.gateway                                 10 seconds, 20,000 frames a second
   python -m examples.gateway --rate 0                        as many frames as it takes
   python -m examples.gateway --seconds 0 --http-port 8080    until Ctrl-C, the page at a known port
+  python -m examples.gateway --crash database                crash another part
+  python -m examples.gateway --crash processor --crashes 9   too often: the gateway gives up
   python -m examples.gateway --seconds 0 --clients 0         this machine's own metrics alone
   python -m examples.gateway --database readings.db          keep what was written
 
@@ -42,7 +50,8 @@ A reading of your own, while it runs with --port 9000:
   socket.create_connection(('127.0.0.1', 9000)).sendall(struct.pack('>I', len(p)) + p)"
 
 The exit status is 0 only if every frame that came in is in the database, counted there by a
-SELECT, and every thread ended in order. Ctrl-C ends it early, and in the same order.
+SELECT, every thread ended in order, and the part that was crashed came back. Ctrl-C ends it
+early, and in the same order.
 """
 
 
@@ -119,6 +128,27 @@ def parser() -> argparse.ArgumentParser:
         help="port for the page on 127.0.0.1; 0: any free one (default: 0)",
     )
     add(
+        "--dashboard-port",
+        type=_port,
+        default=0,
+        metavar="P",
+        help="port for the dashboard on 127.0.0.1; 0: any free one (default: 0)",
+    )
+    add(
+        "--crash",
+        choices=[*PARTS, "none"],
+        metavar="PART",
+        help=f"crash this part on purpose, half-way, or after {CRASH_SECONDS:g} s where there is no"
+        f" half: {', '.join(PARTS)}, none (default: processor; with --seconds 0: none)",
+    )
+    add(
+        "--crashes",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how often, each time as soon as the part is back (default: 1)",
+    )
+    add(
         "--database",
         type=Path,
         metavar="PATH",
@@ -133,7 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :returns: the exit status.
     """
-    given = parser().parse_args(arguments)
+    grammar = parser()
+    given = grammar.parse_args(arguments)
+    if given.crash is None:
+        given.crash = "processor" if given.seconds else "none"
+    if given.crash == "load" and not given.clients:
+        grammar.error("there is no load to crash: --clients is 0")
     if given.database is not None:
         return run_gateway(given, given.database)
     folder = tempfile.mkdtemp(prefix="gateway-")
@@ -158,29 +193,35 @@ def run_gateway(given: argparse.Namespace, database: Path) -> int:
         clients=given.clients,
         viewers=given.viewers,
         rate=given.rate,
+        dashboard_port=given.dashboard_port,
+        crash=None if given.crash == "none" else given.crash,
+        crash_after=given.seconds / 2 if given.seconds else CRASH_SECONDS,
+        crashes=given.crashes,
     )
     try:
-        count_rows(database)
+        rows_before = count_rows(database)
     except sqlite3.Error as error:
         print(f"{database}: {error}", file=sys.stderr)
         return 2
     with Display() as display:
 
         def show_addresses(gateway: Gateway) -> None:
-            display.say("frames     {}:{}".format(*gateway.server.address))
-            display.say("page       http://{}:{}/".format(*gateway.viewers.address))
+            display.say("frames     {}:{}".format(*gateway.address))
+            display.say("page       http://{}:{}/".format(*gateway.page))
+            display.say(f"dashboard  {gateway.dashboard_url}")
             display.say(f"database   {database}")
 
         gateway = Gateway(
             options,
             on_start=show_addresses,
             on_progress=display.progress,
+            on_event=display.event,
             progress_seconds=display.seconds,
         )
         status = run(gateway)
-    summary = gateway.summary()
+    summary = gateway.summary(rows_before)
     print("\n".join(summary.lines()), flush=True)
-    return status or int(not (summary.complete and summary.clean))
+    return status or int(not summary.good)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,21 @@ class FrameClient:
         self.sent += frames
         await self.writer.drain()
 
+    async def told_to_finish(self, seconds: float) -> bool:
+        """Wait so long, or until the gateway says that it wants no more on this connection.
+
+        :returns: whether it does: :meth:`finish`, and open another connection.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while await self.reader.read(4096):
+                    pass  # it has nothing else to say
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            pass
+        return True
+
     async def finish(self) -> None:
         """Say that no more will come, and wait until the gateway has read all of it.
 
@@ -54,7 +69,7 @@ class FrameClient:
                 self.writer.write_eof()
             while await self.reader.read(4096):
                 pass
-        except ConnectionError:  # the gateway has refused us
+        except OSError:  # the gateway has refused us
             pass
         finally:
             self.close()

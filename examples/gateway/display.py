@@ -11,6 +11,8 @@ from rich.live import Live
 from rich.logging import RichHandler
 from rich.text import Text
 
+from .part import CrashOnPurposeError
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -39,10 +41,12 @@ class Display:
     def __enter__(self) -> Self:
         handler: logging.Handler = logging.StreamHandler(sys.stderr)
         if self.live is not None:
-            handler = RichHandler(console=self.console, show_path=False)
+            handler = RichHandler(console=self.console, show_path=False, show_time=False)
             self.live.start()
+        handler.addFilter(_without_traceback)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-        logging.getLogger("websockets").setLevel(logging.WARNING)
+        for chatty in ("asyncio", "websockets"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         return self
 
     def __exit__(
@@ -59,6 +63,10 @@ class Display:
         self.console.print(text, soft_wrap=True)
         self.console.file.flush()
 
+    def event(self, text: str, seconds: float) -> None:
+        """Something worth a line of its own has happened, `seconds` after the start."""
+        self.say(f"{seconds:6.1f} s  {text}")
+
     def progress(self, totals: Totals, seconds: float) -> None:
         """Show how far it is, `seconds` after the start."""
         last_seconds, last_frames = self._last
@@ -69,11 +77,19 @@ class Display:
             self._rate = 0.8 * self._rate + 0.2 * rate if settle else rate
         self._last = seconds, totals.frames_in
         line = (
-            f"{seconds:6.1f} s   in {totals.frames_in:>11,}   {self._rate:>8,.0f}/s"
-            f"   written {totals.written:>11,}   viewers {totals.viewers}"
-            f"   refused {totals.connections_refused}"
+            f"{seconds:6.1f} s  in {totals.frames_in:>10,}  {self._rate:>7,.0f}/s"
+            f"  written {totals.written:>10,}  viewers {totals.viewers}"
+            f"  refused {totals.connections_refused}"
         )
         if self.live is None:
             self.say(line)
         else:
             self.live.update(Text(line, style="bold cyan", no_wrap=True), refresh=True)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """For a logging handler: a crash on purpose, and what follows from it, get one line each."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and isinstance(error.__cause__ or error, CrashOnPurposeError):
+        record.exc_info = record.exc_text = None
+    return True

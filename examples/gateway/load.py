@@ -6,16 +6,17 @@ import asyncio
 import math
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from task_thread import VirtualThread, delete, reCreate, reSchedule
 
 from .client import FrameClient
 from .frames import MAX_LENGTH, encode_frame
-from .part import Part
+from .part import Kept, Part
 from .readings import Place, encode_payload
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Load(Part):
         self,
         address: tuple[str, int],
         live: str,
+        kept: Kept | None = None,
         *,
         clients: int,
         viewers: int,
@@ -80,7 +82,7 @@ class Load(Part):
         self.clients = clients
         self.viewers = viewers
         self.rate = rate
-        super().__init__(parent=parent)
+        super().__init__(kept, parent=parent)
 
     async def enter__(self) -> None:
         for number in range(self.viewers):
@@ -102,22 +104,31 @@ class Producer(VirtualThread):
         self.tasks.send = None
 
     async def enter__(self) -> None:
-        self.client = await FrameClient.open(self.load.address)
-        self.started = asyncio.get_running_loop().time()
+        await self._connect()
         self.tasks.send = await reCreate(self.tasks.send, self.send)
+
+    async def _connect(self) -> None:
+        self.client = await FrameClient.open(self.load.address)
+        self.connected = asyncio.get_running_loop().time()
 
     async def send(self) -> None:
         """Task: send the frames that are due."""
         frames, rate = CHUNK_FRAMES, self.load.rate
-        if rate == 0:
-            await asyncio.sleep(BREATH_SECONDS)
-        else:
-            await asyncio.sleep(min(RATE_SECONDS, CHUNK_FRAMES / rate))
-            elapsed = asyncio.get_running_loop().time() - self.started
+        pause = min(RATE_SECONDS, CHUNK_FRAMES / rate) if rate else BREATH_SECONDS
+        if await self.client.told_to_finish(pause):
+            await self.client.finish()
+            try:
+                await self._connect()  # the gateway's next server takes it
+            except OSError as error:
+                await _give_up(self, error)
+                return
+        if rate:
+            elapsed = asyncio.get_running_loop().time() - self.connected
             # A producer that was held up does not make up for it all at once.
             frames = min(int(elapsed * rate) - self.client.sent, CHUNK_FRAMES)
         self.load.counts["sent"] += frames
-        await self.client.send(chunk(self.sensor, self.client.sent, frames), frames)
+        with suppress(ConnectionError):  # the next run sees that, too
+            await self.client.send(chunk(self.sensor, self.client.sent, frames), frames)
         self.tasks.send = await reSchedule(self.send)
 
     async def stopping__(self) -> None:
@@ -128,6 +139,12 @@ class Producer(VirtualThread):
 
     def getId(self) -> str:
         return self.sensor
+
+
+async def _give_up(client: VirtualThread, error: Exception) -> None:
+    """There is no gateway any more: end, in order."""
+    client.logger.warning("the gateway has gone: %s", error)
+    await client.requestTerminate()
 
 
 class Watcher(VirtualThread):
@@ -142,16 +159,23 @@ class Watcher(VirtualThread):
         self.tasks.watch = None
 
     async def enter__(self) -> None:
-        self.socket = await connect(self.load.live, compression=None, max_size=None)
+        await self._connect()
         self.tasks.watch = await reCreate(self.tasks.watch, self.watch)
+
+    async def _connect(self) -> None:
+        self.socket = await connect(self.load.live, compression=None, max_size=None)
 
     async def watch(self) -> None:
         """Task: take the next message."""
         try:
             await self.socket.recv()
+            self.load.counts["watched"] += 1
         except ConnectionClosed:
-            return
-        self.load.counts["watched"] += 1
+            try:
+                await self._connect()  # to the next instance of what serves viewers
+            except (OSError, InvalidHandshake) as error:
+                await _give_up(self, error)
+                return
         self.tasks.watch = await reSchedule(self.watch)
 
     async def exit__(self) -> None:
@@ -197,7 +221,11 @@ class BadClient(VirtualThread):
         data = kinds[self.turn % len(kinds)]()
         self.turn += 1
         self.load.counts["bad_connections"] += 1
-        client = await FrameClient.open(self.load.address)
+        try:
+            client = await FrameClient.open(self.load.address)
+        except OSError as error:
+            await _give_up(self, error)
+            return
         try:
             await client.send(data, frames=2)
             await client.finish()  # the gateway closes as soon as it has seen the bad frame

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 from .client import FrameClient
 from .frames import encode_frame
-from .part import Part
+from .part import Kept, Part
 from .readings import Place, encode_payload
 
 __all__ = ["SAMPLE_SECONDS", "Meter", "Sampler"]
@@ -59,12 +58,21 @@ class Meter:
 
 
 class Sampler(Part):
-    """Sends all metrics of one instant as one snapshot, so that nobody sees half of it."""
+    """Sends all metrics of one instant as one snapshot, so that nobody sees half of it.
 
-    def __init__(self, address: tuple[str, int], *, parent: TaskThread | None = None) -> None:
+    It has no code for a connection that breaks: then it crashes, and a fresh one connects.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        kept: Kept | None = None,
+        *,
+        parent: TaskThread | None = None,
+    ) -> None:
         """:param address: host and port of the gateway's server."""
         self.address = address
-        super().__init__(parent=parent)
+        super().__init__(kept, parent=parent)
 
     def initVars__(self) -> None:
         super().initVars__()
@@ -77,7 +85,9 @@ class Sampler(Part):
 
     async def sample(self) -> None:
         """Task: one snapshot."""
-        await asyncio.sleep(SAMPLE_SECONDS)
+        if await self.client.told_to_finish(SAMPLE_SECONDS):
+            await self.client.finish()
+            self.client = await FrameClient.open(self.address)
         now, values = time.time(), self.meter.read()
         self.counts["snapshots"] += 1
         name = str(self.counts["snapshots"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from task_thread import (
@@ -19,64 +21,90 @@ from task_thread import (
 
 from .frames import MAX_LENGTH, FrameDecoder, FrameError
 from .messages import ConnectionOver, Frames, Refuse
-from .part import Part
+from .part import Kept, Part
 
 if TYPE_CHECKING:
-    from task_thread import TaskThread
+    from task_thread import Handle, TaskThread
     from task_thread.signals import Signal
 
     from .processor import Processor
 
-__all__ = ["READ_BYTES", "ClientConnection", "Server"]
+__all__ = ["FINISH_SECONDS", "READ_BYTES", "ClientConnection", "Lobby", "Server"]
 
 READ_BYTES = 128 * 1024
 """The most bytes that are read from a client at once."""
+FINISH_SECONDS = 1.0
+"""So long a client that was told to finish may take to do so, before it is cut off."""
+
+
+class Lobby(Kept):
+    """Clients that were accepted by an instance which came to its end before it could serve them.
+
+    The next one does. What is left at the gateway's end, the gateway closes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[Connection] = deque()
+
+    def close(self) -> None:
+        """Close the connections that nobody will serve."""
+        while self.waiting:
+            self.waiting.popleft().close()
 
 
 class Server(Part):
-    """Accepts TCP clients on 127.0.0.1 and runs a :class:`ClientConnection` for each.
+    """Accepts TCP clients and runs a :class:`ClientConnection` for each.
 
-    :ivar address: host and port that it listens on, once it runs.
+    The listening socket is the gateway's: while this thread is being restarted the system goes on
+    taking connections, and the next instance finds them in the socket's queue. The clients of the
+    crashed instance are told to finish, and may come back at once.
     """
 
     stop_timeout = 20.0
 
     def __init__(
         self,
-        processor: Processor,
+        processor: Handle[Processor],
+        door: socket.socket,
+        lobby: Lobby | None = None,
         *,
-        port: int = 0,
         max_length: int = MAX_LENGTH,
         parent: TaskThread | None = None,
     ) -> None:
         """
         :param processor: where the frames go.
-        :param port: the TCP port; 0: any free one.
+        :param door: a listening TCP socket, which is not closed here.
+        :param lobby: what the instance before may have left.
         :param max_length: the longest payload to take, in bytes.
         """
+        self.lobby = Lobby() if lobby is None else lobby
         self.processor = processor
-        self.port = port
+        self.door = door
         self.max_length = max_length
-        super().__init__(parent=parent)
+        super().__init__(self.lobby, parent=parent)
 
     def initVars__(self) -> None:
         super().initVars__()
         self.tasks.accept = None
 
     async def enter__(self) -> None:
-        self.listener = Listener.tcp("127.0.0.1", self.port, backlog=1024)
-        self.address: tuple[str, int] = self.listener.address
+        self.listener = Listener(self.door.dup())
         self.tasks.accept = await reCreate(self.tasks.accept, self.accept)
-        self.logger.info("listening on %s:%s", *self.address)
+        self.logger.info("listening on %s:%s", *self.listener.address)
 
     @on_error("restart")  # after a pause: the system may be out of descriptors for a while
     async def accept(self) -> None:
         """Task: take the next client."""
-        connection = await self.listener.accept()
-        self.counts["connections"] += 1
+        waiting = self.lobby.waiting
+        connection = waiting.popleft() if waiting else await self.listener.accept()
         try:
             await ClientConnection(self, connection).run()
-        except (OSError, errors.LifeError) as error:  # it has gone again, or this server stops
+            self.counts["connections"] += 1
+        except errors.ThreadEnded:  # this server stops
+            waiting.append(connection)
+            return
+        except (OSError, errors.LifeError) as error:  # it has gone again
             self.logger.warning("lost %s before it was served: %s", connection.peer, error)
             connection.close()
         self.tasks.accept = await reSchedule(self.accept)
@@ -135,12 +163,21 @@ class ClientConnection(VirtualThread):
         return None
 
     async def stopping__(self) -> None:
-        self._close()
-        await self.read_all.wait()
+        # Half-closed: the client sees that no more is wanted, and what it has sent is still read.
+        with suppress(OSError):  # it has gone, which the read task will see
+            self.writer.write_eof()
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self.read_all.wait()
+        except TimeoutError:
+            self._close()
+            await self.read_all.wait()
 
     async def exit__(self) -> None:
-        self._close()  # stopping__ has done it, unless this thread crashed
-        await self.server.processor.insertSignal(ConnectionOver(self, self._framing_error()))
+        self._close()
+        over = ConnectionOver(self, self._framing_error())
+        with suppress(errors.ThreadEnded):  # the gateway has given the processor up, and ends
+            await self.server.processor.insertSignal(over)
 
     def _framing_error(self) -> FrameError | None:
         if self.decoder.error is None and self.closed_here:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from .readings import Row
 
-__all__ = ["ROWS_PER_STATEMENT", "RowStore", "count_rows"]
+__all__ = ["ROWS_PER_STATEMENT", "RowStore", "count_rows", "file_now"]
 
 ROWS_PER_STATEMENT = 5000
 """How many rows one INSERT takes at most: three variables each, of the 32766 that SQLite allows."""
@@ -95,3 +96,9 @@ def count_rows(path: Path) -> int:
         return store.count()
     finally:
         store.close()
+
+
+def file_now(path: Path) -> Path:
+    """`path` with the time (UTC) in the place of its fields: ``%Y-%m-%d`` and so on."""
+    text = str(path)
+    return Path(datetime.now(UTC).strftime(text)) if "%" in text else path

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Summary", "Totals", "add_up"]
+__all__ = ["CrashReport", "Summary", "Totals", "add_up"]
 
 REJECTED = "rejected "
 
@@ -70,6 +71,44 @@ def add_up(reports: Iterable[Mapping[str, int]]) -> Totals:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrashReport:
+    """A crash that was ordered, and how it was healed.
+
+    :ivar part: who crashed.
+    :ivar at: when, in seconds since the gateway's start.
+    :ivar when: at what point of its work.
+    :ivar generation: the instance that came after it; the first one is 1.
+    :ivar seconds: from the crash until that instance had handled a signal.
+    :ivar signals: how many waited in the inbox at the crash, and were kept.
+    :ivar rows: how many it had in its hands at the crash, and were kept.
+    :ivar pause: for how long its supervisor waits before a first restart, in seconds.
+    """
+
+    part: str
+    at: float
+    when: str
+    generation: int
+    seconds: float
+    signals: int
+    rows: int
+    pause: float = 0.0
+
+    @property
+    def took(self) -> str:
+        """How long it was away."""
+        return f"{self.seconds * 1000:.1f} ms"
+
+    @property
+    def kept(self) -> str:
+        """What was kept for the next instance."""
+        return f"{_number(self.signals, 'signal')} and {_number(self.rows, 'row')}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """How a run has ended.
 
@@ -78,6 +117,9 @@ class Summary:
     :ivar seconds: how long the gateway ran, its stop included.
     :ivar stop_seconds: how long the stop took.
     :ivar failures: what went wrong: a line for each thread that did not end cleanly.
+    :ivar restarts: how often each part was restarted; those that never were are left out.
+    :ivar crashes: the crashes that were ordered, as far as they were healed.
+    :ivar crashes_ordered: how many were ordered.
     """
 
     totals: Totals
@@ -86,6 +128,9 @@ class Summary:
     seconds: float
     stop_seconds: float
     failures: tuple[str, ...]
+    restarts: Mapping[str, int] = field(default_factory=dict[str, int])
+    crashes: tuple[CrashReport, ...] = ()
+    crashes_ordered: int = 0
 
     @property
     def complete(self) -> bool:
@@ -95,27 +140,78 @@ class Summary:
     @property
     def clean(self) -> bool:
         """Whether every thread ended in order and no signal was left over."""
-        return not self.failures and self.dead_letters == 0
+        return not self.failures and self.dead_letters == 0 and self.totals.children_failed == 0
+
+    @property
+    def healed(self) -> bool:
+        """Whether every crash that was ordered did happen, and the part came back."""
+        return len(self.crashes) >= self.crashes_ordered
+
+    @property
+    def lost(self) -> int:
+        """How many frames came in and are not in the file."""
+        return max(0, self.totals.frames_in - self.rows)
+
+    @property
+    def good(self) -> bool:
+        """Whether all is well."""
+        return self.complete and self.clean and self.healed
 
     def lines(self) -> list[str]:
         """The summary as text."""
         totals = self.totals
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(totals.rejected.items()))
         rate = totals.frames_in / self.seconds if self.seconds > 0 else 0.0
-        refused = totals.connections_refused
         verdict = "in = written, nothing lost" if self.complete else "IN AND WRITTEN DIFFER"
-        stop = "clean" if self.clean else "NOT CLEAN"
+        restarts = ", ".join(f"{part} {count}" for part, count in self.restarts.items())
         return [
-            f"frames sent           {totals.sent:>12,}  (by the good clients of its own)",
-            f"frames received       {totals.received:>12,}",
-            f"frames rejected       {totals.frames_rejected:>12,}"
-            + (f"  ({kinds})" if kinds else ""),
-            f"frames in             {totals.frames_in:>12,}  ({rate:,.0f}/s)",
-            f"rows written          {self.rows:>12,}  (by a SELECT; {totals.batches:,} batches)",
-            f"                      {verdict}",
-            f"connections           {totals.connections:>12,}  ({refused:,} refused)",
-            f"viewers served        {totals.viewers:>12,}  ({totals.messages:,} messages)",
-            f"dead letters          {self.dead_letters:>12,}",
-            f"stop                  {stop:>12}  ({self.stop_seconds:.2f} s)",
-            *(f"  {failure}" for failure in self.failures),
+            _line("frames sent", totals.sent, "by the good clients of its own"),
+            _line("frames received", totals.received),
+            _line("frames rejected", totals.frames_rejected),
+            *([f"  {kinds}"] if kinds else []),
+            _line("frames in", totals.frames_in, f"{rate:,.0f}/s"),
+            _line("rows written", self.rows, f"by a SELECT; {totals.batches:,} batches"),
+            f"{'':18}{verdict}",
+            _line("connections", totals.connections, f"{totals.connections_refused:,} refused"),
+            _line("viewers served", totals.viewers, f"{totals.messages:,} messages"),
+            _line("dead letters", self.dead_letters),
+            _line("restarts", sum(self.restarts.values()), restarts),
+            *(line for crash in self.crashes for line in self._crash_lines(crash)),
+            *self._unhealed(),
+            *(
+                [_line("  lost", self.lost, "frames in, less rows written")]
+                if self.crashes_ordered
+                else []
+            ),
+            _line("stop", "clean" if self.clean else "NOT CLEAN", f"{self.stop_seconds:.2f} s"),
+            *(line for failure in self.failures for line in _wrapped(failure)),
         ]
+
+    def _crash_lines(self, crash: CrashReport) -> list[str]:
+        pause = f", {crash.pause * 1000:.0f} ms of them a pause" if crash.pause else ""
+        return [
+            f"crash on purpose  {crash.part}, at {crash.at:.1f} s: {crash.when}",
+            f"  kept            {crash.kept}, that were waiting or in its hands",
+            f"  back            after {crash.took}{pause}:",
+            f"{'':18}instance {crash.generation} had handled its first signal",
+        ]
+
+    def _unhealed(self) -> list[str]:
+        if self.healed:
+            return []
+        return [
+            _line(
+                "crash on purpose",
+                "NOT HEALED",
+                f"{len(self.crashes)} of {self.crashes_ordered} that were ordered",
+            )
+        ]
+
+
+def _line(name: str, figure: int | str, remark: str = "") -> str:
+    text = f"{figure:,}" if isinstance(figure, int) else figure
+    return f"{name:18}{text:>11}" + (f"  ({remark})" if remark else "")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 80, initial_indent="  ", subsequent_indent="    ")

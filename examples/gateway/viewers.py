@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections import deque
 from http import HTTPStatus
 from pathlib import Path
@@ -18,9 +17,11 @@ from websockets.typing import Origin
 from task_thread import reCreate
 
 from .messages import Latest
-from .part import Part
+from .part import Kept, Part
 
 if TYPE_CHECKING:
+    import socket
+
     from task_thread import TaskThread
     from task_thread.signals import Signal
 
@@ -46,7 +47,8 @@ class Viewers(Part):
     """Streams to viewers what a screen can show: a few times a second, the newest of each sensor.
 
     A viewer never holds up the gateway: one that reads too slowly misses updates. The database
-    has every row.
+    has every row. So this part may forget: after a crash the charts begin anew, in pages that
+    have connected again by themselves, to the same port.
 
     What is sent is JSON. First, once, to each viewer::
 
@@ -55,16 +57,17 @@ class Viewers(Part):
     and then, while readings come in::
 
         {"readings": [[sensor, time, value], ...], "rows": 456}
-
-    :ivar address: host and port that it listens on, once it runs.
     """
 
     max_qsize = 16
+    weak_point = "readings taken over, not yet sent"
 
-    def __init__(self, *, port: int = 0, parent: TaskThread | None = None) -> None:
-        """:param port: the port for the page and for ``/live``; 0: any free one."""
-        self.port = port
-        super().__init__(parent=parent)
+    def __init__(
+        self, door: socket.socket, kept: Kept | None = None, *, parent: TaskThread | None = None
+    ) -> None:
+        """:param door: the listening socket for the page and ``/live``; it is not closed here."""
+        self.door = door
+        super().__init__(kept, parent=parent)
 
     def initVars__(self) -> None:
         super().initVars__()
@@ -75,24 +78,21 @@ class Viewers(Part):
 
     async def enter__(self) -> None:
         self.page = PAGE.read_bytes()
-        # Bound before serve() knows it, since the allowed origins have the port in them.
-        listener = socket.create_server(("127.0.0.1", self.port))
-        self.address: tuple[str, int] = listener.getsockname()
-        port = self.address[1]
+        host, port = self.door.getsockname()
         self.http = await serve(
             self._view,
-            sock=listener,
+            sock=self.door.dup(),
             process_request=self._respond,
             # Other pages in the same browser may not listen in. None: not a browser.
             origins=[
                 None,
-                *(Origin(f"http://{host}:{port}") for host in ("127.0.0.1", "localhost")),
+                *(Origin(f"http://{name}:{port}") for name in ("127.0.0.1", "localhost")),
             ],
             compression=None,
             max_size=1024,  # viewers have nothing to say
             close_timeout=CLOSE_SECONDS,
         )
-        self.logger.info("page on http://%s:%s/", *self.address)
+        self.logger.info("page on http://%s:%s/", host, port)
 
     async def signalHandler__(self, signal: Signal) -> bool | None:
         if isinstance(signal, Latest):
@@ -101,6 +101,7 @@ class Viewers(Part):
                 if sensor in self.history or len(self.history) < MAX_SENSORS:
                     self.history.setdefault(sensor, deque(maxlen=HISTORY))
                     self.fresh[sensor] = row
+            self.weak()
             if self.tasks.stream is None:
                 self.tasks.stream = await reCreate(None, self.stream)
         return await super().signalHandler__(signal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import pty
 import re
@@ -45,9 +47,11 @@ def test_a_whole_run() -> None:
     assert refused >= 5
     assert connections == 4 + refused
     for kind in ("too long", "not JSON", "wrong fields", "cut off", "snapshot"):
-        assert re.search(rf"rejected.*[(, ]{kind} \d", done.stdout), done.stdout
+        assert re.search(rf"^frames rejected.*\n  .*\b{kind} \d", done.stdout, re.MULTILINE), (
+            done.stdout
+        )
     assert len(re.findall(r"^refused 127", done.stderr, re.MULTILINE)) == refused
-    assert re.search(r"^ +\d\.\d s   in +[\d,]+ +[\d,]+/s   written ", done.stdout, re.MULTILINE)
+    assert re.search(r"^ +\d\.\d s  in +[\d,]+ +[\d,]+/s  written ", done.stdout, re.MULTILINE)
     (database,) = re.findall(r"^database +(\S+)$", done.stdout, re.MULTILINE)
     assert not Path(database).parent.exists()  # it was a temporary one
 
@@ -92,7 +96,7 @@ def test_on_a_terminal(tmp_path: Path) -> None:
         os.close(terminal)
         assert process.wait(PATIENCE) == 0, log.read()
     clear_line = "\x1b[2K"
-    assert re.search(rf"{re.escape(clear_line)}.*\d\.\d s   in +[\d,]+", output)
+    assert re.search(rf"{re.escape(clear_line)}.*\d\.\d s  in +[\d,]+", output)
     check_summary(re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\r", "", output))
 
 
@@ -144,10 +148,80 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert done.stderr == f"{notes}: file is not a database\n"
 
 
+def test_the_crash_on_purpose_is_told_and_costs_nothing() -> None:
+    done = run([*GATEWAY, "--seconds", "2", "--rate", "2000"])
+    assert done.returncode == 0, done.stderr
+    check_summary(done.stdout)
+    live = re.findall(r"^ +(\d\.\d) s  (processor: .*)$", done.stdout, re.MULTILINE)
+    assert live[0][1] == "processor: crashing it on purpose"
+    assert re.fullmatch(
+        r"processor: back after [\d.]+ ms, kept \d+ signals? and \d+ rows?", live[1][1]
+    )
+    (at,) = re.findall(r"^crash on purpose  processor, at (\d\.\d) s: ", done.stdout, re.MULTILINE)
+    assert 0.9 <= float(at) <= 2.5  # half-way, when it had something to do
+    assert re.search(r"^  kept +\d+ signals? and \d+ rows?, that were ", done.stdout, re.MULTILINE)
+    assert re.search(r"^  back +after [\d.]+ ms:\n +instance 2 had", done.stdout, re.MULTILINE)
+    assert re.search(r"^  lost +0 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^restarts +1  \(processor 1\)$", done.stdout, re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    # One line each in the log, where others would get a traceback.
+    assert "Traceback" not in done.stderr
+    assert len(re.findall(r"^crashed in .* thread=processor$", done.stderr, re.MULTILINE)) == 1
+
+
+def test_no_crash_where_none_is_wanted() -> None:
+    done = run([*GATEWAY, "--seconds", "0.6", "--rate", "200", "--crash", "none"])
+    assert done.returncode == 0, done.stderr
+    check_summary(done.stdout)
+    assert "purpose" not in done.stdout
+    assert figure(done.stdout, "restarts") == 0
+
+
+def test_a_part_that_crashes_again_and_again_makes_it_give_up() -> None:
+    done = run(
+        [*GATEWAY, "--seconds", "1", "--rate", "2000", "--crash", "server", "--crashes", "9"]
+    )
+    assert done.returncode == 1
+    assert figure(done.stdout, "restarts") == 5
+    assert re.search(r"^stop +NOT CLEAN", done.stdout, re.MULTILINE)
+    assert re.search(r"^crash on purpose +NOT HEALED  \(5 of 6 ", done.stdout, re.MULTILINE)
+    assert (
+        " gateway: crash, RestartLimitReached: gateway gives up: more than 5 restarts within 30 s;"
+        " the last one needed was of server,"
+    ) in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_dashboard_answers_while_it_runs(tmp_path: Path) -> None:
+    arguments = [*GATEWAY, "--seconds", "0", "--rate", "500"]
+    with (tmp_path / "log").open("w+") as log, start(arguments, stderr=log) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.match(r"dashboard +http://127\.0\.0\.1:(\d+)/$", line):
+                break
+        else:
+            pytest.fail("no line says where the dashboard is")
+        with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), PATIENCE)) as asking:
+            asking.request("GET", "/healthz")
+            with asking.getresponse() as answer:
+                assert (answer.status, json.load(answer)["ok"]) == (200, True)
+            asking.request("GET", "/api/tree")
+            with asking.getresponse() as answer:
+                tree = json.load(answer)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+        log.seek(0)
+        assert process.returncode == 0, log.read()
+    assert tree["path"] == "gateway"
+    names = ["dashboard", "database", "viewers", "processor", "server", "sampler", "load"]
+    assert [child["id"] for child in tree["children"]][: len(names)] == names
+    assert {child["restart_type"] for child in tree["children"]} == {"permanent", "transient"}
+
+
 def test_help_teaches() -> None:
     done = run([*GATEWAY, "--help"])
     assert done.returncode == 0
-    for word in ("try it:", "--seconds", "--clients", "--rate", "--http-port", "--keep", "Ctrl-C"):
+    for word in ("try it:", "--seconds", "--clients", "--rate", "--http-port", "--crash", "Ctrl-C"):
         assert word in done.stdout
 
 
@@ -158,6 +232,9 @@ def test_help_teaches() -> None:
         (["--seconds", "nan"], "not a number from 0 on"),
         (["--clients", "-1"], "less than 0"),
         (["--port", "70000"], "no port"),
+        (["--dashboard-port", "-1"], "less than 0"),
+        (["--crash", "everything"], "invalid choice: 'everything'"),
+        (["--crash", "load", "--clients", "0"], "there is no load to crash: --clients is 0"),
     ],
 )
 def test_arguments_out_of_range(arguments: list[str], message: str) -> None:

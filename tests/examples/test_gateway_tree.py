@@ -28,6 +28,7 @@ from examples.gateway.processor import Processor
 from examples.gateway.readings import MAX_OPEN, Place, Row, encode_payload
 from examples.gateway.sampler import Meter
 from examples.gateway.store import RowStore
+from examples.gateway.viewers import Viewers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def options(tmp_path: Path) -> Options:
 
 @contextmanager
 def client(gateway: Gateway) -> Iterator[socket.socket]:
-    with socket.create_connection(gateway.server.address, TIMEOUT) as connection:
+    with socket.create_connection(gateway.address, TIMEOUT) as connection:
         yield connection
 
 
@@ -258,67 +259,33 @@ class SlowDatabase(Database):
 
 
 class SlowGateway(Gateway):
-    def initVars__(self) -> None:
-        super().initVars__()
-        full = threading.Event()
-        self.database = SlowDatabase(self.options.database, parent=self)
-        self.processor = FullProcessor(self.database, self.viewers, parent=self)
-        self.server.processor = self.processor
-        self.database.full = self.processor.full = full
+    database_class = SlowDatabase
+    processor_class = FullProcessor
 
 
 def test_back_pressure_reaches_the_client_and_nothing_is_lost(options: Options) -> None:
     """While the database hangs, everything up to the client fills up, and waits."""
     frames = 24 * BATCH_ROWS
     data = b"".join(good(n) for n in range(frames))
+    SlowDatabase.full = FullProcessor.full = threading.Event()
     with SlowGateway(options) as gateway:
         send_all(gateway, data)
     summary = gateway.summary()
-    assert gateway.processor.full.is_set()  # type: ignore[attr-defined]
+    assert FullProcessor.full.is_set()
     assert (summary.complete, summary.clean) == (True, True)
     assert values_in(options.database) == list(range(frames))
-    for part in gateway.parts:
+    for part in gateway.parts.values():
         inbox = part.statistics().inbox
-        assert inbox.high_water <= part.max_qsize
+        assert inbox.high_water <= part.thread.max_qsize
         assert inbox.handled == inbox.accepted
 
 
-class Broken(RowStore):
-    def write(self, rows: Sequence[Row]) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-
-class BrokenDatabase(Database):
-    async def enter__(self) -> None:
-        await super().enter__()
-        self.store.close()
-        self.store = Broken(self.path)
-
-
-class BrokenGateway(Gateway):
-    def initVars__(self) -> None:
-        super().initVars__()
-        self.database = self.processor.database = BrokenDatabase(self.options.database, parent=self)
-
-
-def test_without_its_database_it_stops_and_says_so(options: Options) -> None:
-    with BrokenGateway(options) as gateway, client(gateway) as connection:
-        connection.sendall(good(1))
-        wait_for_close(connection)  # the gateway has stopped by itself
-    summary = gateway.summary()
-    assert not summary.complete
-    assert not summary.clean
-    assert any(line.startswith("brokendatabase: crash") for line in summary.failures)
-    assert "disk I/O error" in "\n".join(summary.lines())
-    assert rows_of(options.database) == []
-
-
 def live(gateway: Gateway) -> str:
-    return "ws://{}:{}/live".format(*gateway.viewers.address)
+    return "ws://{}:{}/live".format(*gateway.page)
 
 
 def page(gateway: Gateway, path: str) -> str:
-    return "http://{}:{}{}".format(*gateway.viewers.address, path)
+    return "http://{}:{}{}".format(*gateway.page, path)
 
 
 def test_a_viewer_gets_history_and_then_live_rows(options: Options) -> None:
@@ -369,9 +336,11 @@ def test_a_viewer_that_does_not_read_holds_up_nobody(
     update = b"".join(encode_frame(encode_payload(name, 1.5, 2.5)) for name in names)
     with Gateway(options) as gateway, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.connect(gateway.viewers.address)
+        slow.connect(gateway.page)
         upgrade(slow)
-        (stuck,) = gateway.viewers.viewers
+        part = gateway.parts["viewers"].thread
+        assert isinstance(part, Viewers)
+        (stuck,) = part.viewers
         stuck.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
         )

@@ -22,6 +22,11 @@ OUTPUT = {
         r"connected\nreading 21\.0\nreading 21\.1\nreading 21\.2\nline lost: \w+\n"
         r"connected\nreading 22\.0\n"
     ),
+    "supervised": (
+        r"instance 1: 3 / 2 = 1\.5\n"
+        r"(no answer about 'seven': asked once, handled once\n|worker ended: crash\n){2}"
+        r"instance 2: 8 / 2 = 4\.0\nrestarts: 1\nworker ended: shutdown\n"
+    ),
     "embedding": (
         r"too early: nothing was recorded yet\nmean of the last 3: 3\.0\nrecorded 4, ended: .+\n"
     ),

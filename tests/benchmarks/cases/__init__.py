@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import one_way, round_trip
+from . import looking, one_way, restarts, round_trip, supervised
 from .free_threading import FREE_THREADING
 from .gateway import GATEWAY
 from .idle import IDLE
@@ -28,6 +28,14 @@ CATALOGUE: tuple[Benchmark, ...] = (
     MEMORY,
     VIRTUAL_MEMORY,
     VIRTUAL_START,
+    supervised.SPAWNED,
+    supervised.HANDLE,
+    restarts.RESTART,
+    restarts.RESTARTS_LEFT,
+    restarts.RESTARTS_GROWTH,
+    looking.SNAPSHOT,
+    looking.SNAPSHOT_TURNS,
+    looking.DASHBOARD,
     GATEWAY,
     IDLE,
     IMPORTS,

@@ -7,7 +7,7 @@
       ├── life ── listener      the driver of one life; handling signals
       │     ├── winding ── ending        its end, in order and in time
       │     ├── judge           waiting for it, and giving it up
-      │     └── carrier         an OS thread with a loop
+      │     └── carrier ── spare         an OS thread with a loop; one for the next restart
       ├── family                parents and children
       │     └── supervisor ── handle ── recipe       restarts of spawned children
       ├── tasks ── taskref      reCreate, reSchedule, delete; one task's driver

@@ -16,7 +16,7 @@ import warnings
 from asyncio import AbstractEventLoop
 from concurrent.futures import Executor
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from task_thread.core.exchange import Exchange
 
@@ -25,31 +25,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Carrier", "close_helpers", "stack_of"]
 
+_ASIDE: Final = 0.005  # seconds that one that is replaced leaves the interpreter to the next one
+
 
 class Carrier:
-    """An OS thread with an event loop of its own, for one resident."""
+    """An OS thread with an event loop of its own, for one resident.
 
-    __slots__ = ("_factory", "_resident", "_thread")
+    :param factory: makes the loop, in the OS thread.
+    """
 
-    def __init__(
-        self, resident: Resident, name: str, factory: LoopFactory, context: Context
-    ) -> None:
-        self._resident = resident
+    __slots__ = ("_factory", "_reaped", "_resident", "_thread")
+
+    def __init__(self, factory: LoopFactory) -> None:
         self._factory = factory
-        self._thread = threading.Thread(
-            target=context.run, args=(self._carry,), name=name, daemon=True
-        )
+        self._reaped = threading.Event()
+        self._resident: Resident
+        self._thread: threading.Thread
 
-    def start(self) -> None:
-        """Start it. From any thread.
+    def start(self, resident: Resident, name: str, context: Context) -> None:
+        """Carry `resident`, in an OS thread of that name and in that context. From any thread.
 
         :raises RuntimeError: the system has no thread left to give.
         """
+        self._resident = resident
+        self._thread = threading.Thread(
+            target=context.run, args=(self._carry,), name=name, daemon=True
+        )
         self._thread.start()
 
     def reap(self) -> None:
         """Wait for the OS thread, which is just about to end. From any other thread."""
         if self._thread is not threading.current_thread():
+            self._reaped.set()
             self._thread.join()
 
     @property
@@ -59,16 +66,20 @@ class Carrier:
 
     def _carry(self) -> None:
         try:
-            loop = self._factory()
+            exchange = self._open()
         except BaseException as error:
             self._resident.off_loop(error)
             return
-        exchange = Exchange.open(loop, own=True)
+        loop = exchange.loop
         self._resident.on_loop(exchange)
         self._run(loop)
         exchange.close()
-        self._resident.off_loop(None)
+        if self._resident.off_loop(None):
+            self._reaped.wait(_ASIDE)
         loop.close()  # whoever needs that to have happened reaps
+
+    def _open(self) -> Exchange:
+        return Exchange.open(self._factory(), own=True)
 
     def _run(self, loop: AbstractEventLoop) -> None:
         while True:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from task_thread.core.handle import Handle
     from task_thread.core.recipe import Recipe
+    from task_thread.core.spare import Spare
     from task_thread.core.strategy import ChildRule
     from task_thread.core.supervisor import Supervisor
     from task_thread.core.thread import TaskThread
@@ -55,6 +56,7 @@ class Engine:
 
     :ivar handle: the supervised place in its parent that it fills; None where it has none.
     :ivar supervisor: what looks after the children that it spawned; None until it spawns one.
+    :ivar spare: what the next restart in the tree goes to, where this is its root; see spare.py.
     :ivar failure: the last error that it had, or that the instance before it had.
     """
 
@@ -70,6 +72,7 @@ class Engine:
         "inbox",
         "life",
         "rank",
+        "spare",
         "supervisor",
         "thread",
     )
@@ -83,6 +86,7 @@ class Engine:
         self.rank = 0  # its place among its parent's children
         self.handle: Handle[Any] | None = None
         self.supervisor: Supervisor | None = None
+        self.spare: Spare | None = None
         self.failure: Noted | None = None
         self.life = Life(thread)
         self.family = Family(thread)

@@ -102,7 +102,8 @@ class Exchange:
 
     @classmethod
     def open(cls, loop: AbstractEventLoop, *, own: bool = False) -> Exchange:
-        """The exchange of `loop`, made where there is none. In that loop's OS thread only.
+        """The exchange of `loop`, made where there is none. In that loop's OS thread only, or
+        before it has one.
 
         :param own: that OS thread is ours and runs this loop to its end. On a loop of somebody
             else's, which may be stopped before its turn ends, nothing waits for that.

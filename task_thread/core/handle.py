@@ -15,12 +15,13 @@ from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from task_thread.core import spare
 from task_thread.core.exchange import here
 from task_thread.core.lifecycle import ExitReason, State
+from task_thread.core.questions import no_signal
 from task_thread.core.strategy import ChildRule, Restart
 from task_thread.errors import Deadlock, InboxFull, SendTimeout, ThreadEnded
 from task_thread.latch import Latch
-from task_thread.log import show
 from task_thread.signals import Request, Signal
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Handle(Generic[T_co]):
         # fifth of the way.
         sender = here.exchange
         if not isinstance(signal, Signal):
-            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
+            raise no_signal(signal)
         if sender is not None and not signal._control:
             lane = sender.lanes.get(self._thread._taskthread.inbox)
             if lane is not None and len(lane) < lane.limit:
@@ -350,4 +351,5 @@ class Handle(Generic[T_co]):
         self._over = True
         if self._thread is not None:
             self._thread._taskthread.end_inbox()
+            spare.dismiss(self._thread, self)
         self._news.poke()

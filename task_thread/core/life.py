@@ -21,7 +21,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from task_thread.core import judge, lifecycle
+from task_thread.core import judge, lifecycle, spare
 from task_thread.core.carrier import Carrier, stack_of
 from task_thread.core.ending import is_forced_close, new_task, where_it_hangs
 from task_thread.core.exchange import Exchange, exchange_here
@@ -329,14 +329,9 @@ class Life:
         thread = self.thread
         assert self._context is not None
         if thread.own_loop:
-            self._carrier = Carrier(
-                self,
-                str(thread._taskthread.name()),
-                type(thread).loop_factory,
-                self._context.copy(),
-            )
+            self._carrier = spare.take(thread) or Carrier(type(thread).loop_factory)
             try:
-                self._carrier.start()
+                self._carrier.start(self, thread._taskthread.name(), self._context.copy())
             except RuntimeError as error:
                 self._carrier = None
                 self.off_loop(error)
@@ -492,17 +487,21 @@ class Life:
             self.order_end("normal")
         return False
 
-    def off_loop(self, error: BaseException | None) -> None:
-        """The loop has stopped for good; or, with an error, it never came to be."""
+    def off_loop(self, error: BaseException | None) -> bool:
+        """The loop has stopped for good; or, with an error, it never came to be. Whether a next
+        instance is about to be started."""
         self.thread._taskthread.inbox.leave_home()
         if error is not None:
             self.thread._taskthread.log("error", "could not start", exc_info=error)
             with self.lock:
                 self.state = lifecycle.advance(self.state, Event.FAILED) or self.state
             self._never_ran(ExitReason("crash", error, "start"))
-            return
-        if self.state is not State.ABANDONED and self._reason is not None:
-            self.tell(self._reason)
+            return False
+        if self.state is State.ABANDONED or self._reason is None:
+            return False
+        replaced = self.keeps_inbox()
+        self.tell(self._reason)
+        return replaced
 
     def _never_ran(self, reason: ExitReason) -> None:
         """It ends without having lived."""
@@ -517,6 +516,7 @@ class Life:
         parent = thread.parent
         self._final = reason  # first: whoever is told shall find it
         thread._taskthread.errands.close()
+        spare.dismiss(thread)
         if parent is not None:
             for line in self.overdue if self._is_news(parent) else ():
                 parent._taskthread.life.note_overdue(line)

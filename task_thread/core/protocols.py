@@ -31,9 +31,10 @@ class Resident(Protocol):
     def on_loop(self, exchange: Exchange) -> None:
         """The loop is there, and will run as soon as this returns."""
 
-    def off_loop(self, error: BaseException | None) -> None:
+    def off_loop(self, error: BaseException | None) -> bool:
         """The loop has stopped for good, it and the OS thread are about to end; `error`: it never
-        came to be."""
+        came to be. Whether another thread is about to be started in its place."""
+        ...
 
     def loop_stopped(self, error: BaseException | None) -> bool:
         """The loop has stopped, through `error` or a stop(). Whether the thread has ended: if not,

@@ -14,7 +14,7 @@ from task_thread.log import show
 if TYPE_CHECKING:
     from task_thread.latch import Latch
 
-__all__ = ["Asked", "Questions", "signal_of"]
+__all__ = ["Asked", "Questions", "no_signal", "signal_of"]
 
 
 class Asked:
@@ -41,6 +41,11 @@ def signal_of(item: Any) -> Any:
     if item.__class__ is tuple:
         return item[1]
     return item.request if item.__class__ is Asked else item
+
+
+def no_signal(thing: object) -> TypeError:
+    """The error for whoever sends `thing`, which is no Signal."""
+    return TypeError(f"{show(thing)} is no Signal: subclass task_thread.signals.Signal")
 
 
 class Questions:

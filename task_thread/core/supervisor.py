@@ -20,7 +20,7 @@ from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from task_thread.core import judge
+from task_thread.core import judge, spare
 from task_thread.core.handle import Handle
 from task_thread.core.lifecycle import ExitReason, State
 from task_thread.core.plan import Action, Forget, GiveUp, Phase, Plan, Shut, Start, Stop, Wait
@@ -316,6 +316,7 @@ class Supervisor:
             if handle.key in self._plan:
                 self._follow(self._plan.started(handle.key, monotonic()))
                 self._settle_first(handle.key, None)
+            spare.prepare(thread)
             await judge.wait(life, life.ended)
         self._ended(handle, life.ended.get(), error)
         if handle.thread is thread:  # no next one will do it
@@ -417,4 +418,5 @@ class Supervisor:
                 reason = latest.exit_reason
                 if reason is not None and handle.last_exit is not reason:
                     handle.set_exit(reason)
+                    latest._taskthread.life.reap()  # in place of its keeper, who comes too late
             handle.conclude()

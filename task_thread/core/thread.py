@@ -10,6 +10,7 @@ from task_thread.core.exchange import here
 from task_thread.core.handle import Handle
 from task_thread.core.hooks import Hooks
 from task_thread.core.inboxview import InboxView
+from task_thread.core.questions import no_signal
 from task_thread.core.recipe import Recipe
 from task_thread.core.statistics import InboxStatistics, ThreadStatistics
 from task_thread.core.strategy import AutoShutdown, ChildRule, Restart, Strategy, check_settings
@@ -17,7 +18,7 @@ from task_thread.core.supervision import Backoff, TaskErrorAction, check_action
 from task_thread.core.tasks import Namespace
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import Deadlock, InboxFull, ThreadEnded
-from task_thread.log import class_logger, show
+from task_thread.log import class_logger
 from task_thread.signals import Request, Signal
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class TaskThread(Hooks):
         :raises Deadlock: both sides' handlers wait for room in each other's inbox.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
+            raise no_signal(signal)
         if signal._control:
             self._taskthread.ask_to_end(self.stop_timeout)
             return
@@ -263,7 +264,7 @@ class TaskThread(Hooks):
                 await child._taskthread.wait_for_room(signal)
             return
         if not isinstance(signal, Signal):
-            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
+            raise no_signal(signal)
         full: list[TaskThread] = []
         for each in self._taskthread.receivers():
             try:
@@ -292,7 +293,7 @@ class TaskThread(Hooks):
         :raises Deadlock: as :meth:`insertSignal`.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
+            raise no_signal(signal)
         parent = self.parent
         if signal._control:
             await self.requestTerminate()
@@ -309,7 +310,7 @@ class TaskThread(Hooks):
         :raises ThreadEnded: the thread has ended, or takes no more signals.
         """
         if not isinstance(signal, Signal):
-            raise TypeError(f"{show(signal)} is no Signal: subclass task_thread.signals.Signal")
+            raise no_signal(signal)
         if signal._control:
             self._taskthread.ask_to_end(self.stop_timeout)
         elif not self._taskthread.inbox.offer(signal):

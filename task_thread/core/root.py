@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from task_thread.core import judge
+from task_thread.core.signalbell import SignalBell
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import StartCancelled, StopTimeout, WrongLoop
 
@@ -133,12 +134,15 @@ class _OsSignals:
     def __init__(self) -> None:
         self._earlier: dict[int, Any] = {}
         self._rings: dict[object, Callable[[], None]] = {}
+        self._bell: SignalBell | None = None
 
     def enter(self, key: object, ring: Callable[[], None]) -> None:
         """From now on `ring` is called for each signal; the first one in installs the handlers."""
         self._rings[key] = ring
         if len(self._rings) > 1:
             return
+        with contextlib.suppress(NotImplementedError):  # a loop that waits for no descriptors
+            self._bell = SignalBell(asyncio.get_running_loop())
         for number in _SIGNALS:
             earlier = signal.getsignal(number)
             # None: installed from C and not ours to restore. Ignored (nohup): so be it.
@@ -152,6 +156,9 @@ class _OsSignals:
             for number, earlier in self._earlier.items():
                 signal.signal(number, earlier)
             self._earlier.clear()
+            if self._bell is not None:
+                self._bell.close()
+                self._bell = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         for ring in list(self._rings.values()):

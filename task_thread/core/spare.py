@@ -35,9 +35,9 @@ __all__ = ["Spare", "dismiss", "prepare", "take"]
 class Spare(Carrier):
     """A carrier whose OS thread and loop are there before its resident.
 
-    :ivar handle: the child for which it was made.
     Ownership: ``_exchange`` belongs to the OS thread, as ``_resident`` does from the order on.
 
+    :ivar handle: the child for which it was made.
     :raises OSError: the system has no descriptor left for the loop.
     :raises RuntimeError: the system has no thread left to give.
     """

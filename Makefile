@@ -93,7 +93,7 @@ $(FT_VENV)/.ready: pyproject.toml
 	@$(FREE_THREADED_PYTHON) -m venv $(FT_VENV)
 	@echo "setting up $(FT_VENV)"
 	@$(FT_VENV)/bin/python -m pip install --disable-pip-version-check -qq \
-	    --editable '.[cli,demo,testing]' pytest-timeout 'hypothesis<6.140'
+	    --editable '.[app,cli,demo,testing]' pytest-timeout 'hypothesis<6.140'
 	@touch $@
 
 # The original library installs a package of this one's import name, so it never goes into .venv.

@@ -22,7 +22,24 @@
     ├── ControlError                   a daemon can't be looked into, or refuses
     │   ├── Unreachable                nobody answers at its control socket, or no longer
     │   └── Silent                     no answer within the timeout     (also a TimeoutError)
-    └── TriggerNeverAgrees             triggers have no time in common  (also a ValueError)
+    ├── TriggerNeverAgrees             triggers have no time in common  (also a ValueError)
+    ├── RunError                       a run gave no result
+    │   ├── RunFailed                  its error can't come from where it failed; a text did
+    │   ├── RunCancelled               it was cancelled
+    │   ├── TickMissed                 it was too late to be run
+    │   ├── TickSkipped                the one before was still under way
+    │   ├── TimeLimitReached           it took longer than max_time     (also a TimeoutError)
+    │   ├── WaitTimeout                it goes on; the wait for it ended (also a TimeoutError)
+    │   └── WorkerDied                 its process died under it
+    ├── RegistryError                  tasks and runs by their names
+    │   ├── UnknownTask                there is no task of that id      (also a LookupError)
+    │   ├── UnknownRun                 no run, or no longer             (also a LookupError)
+    │   └── DuplicateTask              a task of that id is there       (also a ValueError)
+    └── StoreError                     what shall last can't be stored
+        ├── NotStorable                a value is no JSON               (also a ValueError)
+        ├── StoreInUse                 another process has the file open
+        ├── StoreTooNew                a later version has written it
+        └── StoreFailed                the disk is full, the file is damaged, ...
 
 A wrong *type* of argument is a :class:`TypeError`, a wrong *value* a :class:`ValueError`, both at
 the caller. The message of each error says which thread it is about and what to do.
@@ -35,22 +52,39 @@ __all__ = [
     "AskTimeout",
     "ControlError",
     "Deadlock",
+    "DuplicateTask",
     "FamilyError",
     "InboxFull",
     "LifeError",
     "NotInThread",
     "NotRunning",
+    "NotStorable",
     "PlacementError",
+    "RegistryError",
     "RestartLimitReached",
+    "RunCancelled",
+    "RunError",
+    "RunFailed",
+    "TickMissed",
+    "TickSkipped",
     "SendTimeout",
     "SignalError",
     "Silent",
     "StartCancelled",
     "StopTimeout",
+    "StoreError",
+    "StoreFailed",
+    "StoreInUse",
+    "StoreTooNew",
     "TaskThreadError",
     "ThreadEnded",
+    "TimeLimitReached",
     "TriggerNeverAgrees",
+    "UnknownRun",
+    "UnknownTask",
     "Unreachable",
+    "WaitTimeout",
+    "WorkerDied",
     "WrongLoop",
 ]
 
@@ -155,3 +189,79 @@ class Silent(ControlError, TimeoutError):
 
 class TriggerNeverAgrees(TaskThreadError, ValueError):
     """The members of an ``AllOf`` have no time in common, as far as it has looked."""
+
+
+class RunError(TaskThreadError):
+    """A run of a task gave no result. What the task itself raised is raised as it is."""
+
+
+class RunFailed(RunError):
+    """The run failed where its error can't come from: in an earlier life of the process, or in a
+    worker process with an error that can't be pickled. The message holds what was written down.
+
+    :ivar traceback: the text of the traceback, "" where there is none.
+    """
+
+    def __init__(self, message: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class RunCancelled(RunError):
+    """The run was cancelled, by somebody or by the end of its app. It gave no result."""
+
+
+class TickMissed(RunError):
+    """The run came later than the task's ``misfire_grace_time`` allows, and was not begun."""
+
+
+class TickSkipped(RunError):
+    """As many runs of the task as ``max_instances`` allows were under way; it was not begun."""
+
+
+class TimeLimitReached(RunError, TimeoutError):
+    """One attempt of the run took longer than the task's ``max_time``."""
+
+
+class WaitTimeout(RunError, TimeoutError):
+    """The wait for a run ended before the run did. The run goes on."""
+
+
+class WorkerDied(RunError):
+    """The process that made the call died under it: killed, out of memory, crashed in C code."""
+
+
+class RegistryError(TaskThreadError):
+    """A task or a run is not known by that name, or the name is taken."""
+
+
+class UnknownTask(RegistryError, LookupError):
+    """There is no task of that id."""
+
+
+class UnknownRun(RegistryError, LookupError):
+    """There is no run of that id, or it ended longer ago than the app's ``retention``."""
+
+
+class DuplicateTask(RegistryError, ValueError):
+    """There is a task of that id already. Nothing was changed."""
+
+
+class StoreError(TaskThreadError):
+    """What shall outlive the process can't be stored, or not be had back."""
+
+
+class NotStorable(StoreError, ValueError):
+    """A value is not what a store can keep: plain JSON."""
+
+
+class StoreInUse(StoreError):
+    """Another process, or another store of this one, has the file open."""
+
+
+class StoreTooNew(StoreError):
+    """A later version of this library has written the file. Nothing was changed in it."""
+
+
+class StoreFailed(StoreError):
+    """The disk is full, the file is damaged or not to be opened. The message says which."""

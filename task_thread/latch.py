@@ -82,6 +82,22 @@ class Latch(Generic[T]):
             await self.wait_once(left)
         return True
 
+    def wait_blocking(self, timeout: float | None = None) -> bool:
+        """Hold this OS thread up until the value is there, at most `timeout` seconds (None:
+        without a limit). Never on a loop's thread.
+
+        :returns: whether the value is there.
+        """
+        woken = threading.Event()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._subscribe(woken.set, None):
+            left = None if deadline is None else deadline - time.monotonic()
+            if not woken.wait(left):
+                self._unsubscribe(woken.set)
+                break
+            woken.clear()
+        return self.is_set()
+
     async def wait_once(self, timeout: float | None = None, seen: int | None = None) -> None:
         """Wait on the running loop until set, poked, or `timeout` seconds have passed.
 

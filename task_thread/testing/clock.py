@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadClock"]
 
-_LAYERS: Final = ("task_thread.core.", "task_thread.latch")  # whose deadlines are the clock's
+_LAYERS: Final = (
+    "task_thread.app.",
+    "task_thread.core.",
+    "task_thread.latch",
+)  # whose deadlines are the clock's
 _ZERO: Final = 1.0  # the core takes a moment of 0.0 for none
 
 
@@ -112,6 +116,9 @@ class ThreadClock(ManualClock):
                 conductor.forget(patience)
 
         self._set(judge, "wait", wait)
+        schedules = sys.modules.get("task_thread.app.schedules")
+        if schedules is not None:  # else nobody has a TaskApp whose ticks could come
+            self._set(schedules, "_now", self.now)
         replaced = {id(time.monotonic): monotonic, id(time): _Time(monotonic)}
         for each in pkgutil.iter_modules(task_thread.core.__path__, "task_thread.core."):
             importlib.import_module(each.name)  # now: later it would take the machine's clock

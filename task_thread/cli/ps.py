@@ -62,6 +62,13 @@ _THREADS: Final = [
     Column("TASKS", right=True, optional=True),
     Column("LAST ERROR", least=12),
 ]
+_RUNS: Final = [
+    Column("RUNS", right=True),
+    Column("QUEUED", right=True),
+    Column("ENDED", right=True, optional=True),
+    Column("FAILED", right=True, optional=True),
+]
+_BEFORE_RUNS: Final = 6  # columns of _THREADS
 
 
 def ps(
@@ -76,7 +83,8 @@ def ps(
     """List the daemons that run; or the threads of one.
 
     Without DAEMON: one line for each daemon of yours that answers. With it: one line for each of
-    its threads, parents first, with the path by which other commands call it.
+    its threads, parents first, with the path by which other commands call it; where there is a
+    TaskApp, with its runs: under way, queued, ended, failed.
 
     **Examples**
 
@@ -95,7 +103,7 @@ def ps(
         if as_json:
             print_json(list(_flat(snapshot)))
             return
-    _print(_THREADS, [_thread_line(row) for row in found])
+    _print(*_table(found))
 
 
 # ---- daemons ------------------------------------------------------------------------------
@@ -160,6 +168,17 @@ def _flat(snapshot: Any) -> list[dict[str, Any]]:
     return found
 
 
+def _table(found: list[Row]) -> tuple[list[Column], list[list[Cell]]]:
+    """The columns, and a line for each thread; with those about runs where there are apps."""
+    lines = [_thread_line(row) for row in found]
+    if all(row.app is None for row in found):
+        return _THREADS, lines
+    at = _BEFORE_RUNS
+    return [*_THREADS[:at], *_RUNS, *_THREADS[at:]], [
+        [*line[:at], *_app_cells(row), *line[at:]] for row, line in zip(found, lines, strict=True)
+    ]
+
+
 def _thread_line(row: Row) -> list[Cell]:
     return [
         Cell(row.path),
@@ -172,6 +191,19 @@ def _thread_line(row: Row) -> list[Cell]:
         lag_cell(row),
         Cell(str(row.tasks)),
         Cell("" if row.error is None else row.error.summary, "red"),
+    ]
+
+
+def _app_cells(row: Row) -> list[Cell]:
+    app = row.app
+    if app is None:
+        return [Cell("-", "dim") for _ in _RUNS]
+    failed = app.ended.get("failed", 0)
+    return [
+        Cell(count(app.running)),
+        Cell(count(app.queued), "yellow" if app.queued else "dim"),
+        Cell(count(app.all_ended)),
+        Cell(count(failed), "red" if failed else "dim"),
     ]
 
 

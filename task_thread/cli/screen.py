@@ -1,7 +1,8 @@
 """What ``top`` shows, and what its keys do. Pure: no terminal, no clock, no socket.
 
 From top to bottom: one line about the daemon, the titles, as many threads as there is room for,
-"... n more" where there are others, and one line with the keys.
+"... n more" where there are others, the TaskApps where there are any, and one line with the keys.
+The apps get what the threads leave, and half of the room where both want more.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from task_thread.cli.layout import Cell, Column, lay_out, shorten
+from task_thread.cli.panel import panel, wanted
 from task_thread.cli.ps import inbox_cell, lag_cell, state_cell
 from task_thread.cli.text import count, duration, rate
 from task_thread.cli.threads import DOWN, Row, Speed
@@ -49,6 +51,7 @@ up, k / down, j  scroll by one thread
 PgUp / PgDn      scroll by a screen
 Home / End       the first threads, the last ones
 s                sort: tree, out/s, inbox, lag, restarts
+a                apps: all, each of them alone, none
 p, space         pause, and go on
 h, ?             this help, and back
 
@@ -56,7 +59,15 @@ GEN    the instance in this place, 1 the first: more after restarts
 IN/S   signals accepted a second; OUT/S: handled
 INBOX  signals that wait, and for how many there is room
 LAG    how late the thread's loop is
-TASKS  tasks that run"""
+TASKS  tasks that run
+
+Of an app, RUNS/S is how many runs end a second, in whatever way.
+LOOP, THREAD, PROCESS  runs under way there / its size, + those that wait
+SCHED  tasks that have ticks; MISSED  ticks that were missed or skipped"""
+
+_ALL: Final = "all"
+_NONE: Final = "none"
+_LEAST_ROOM: Final = 6  # lines for threads and apps; below that there are threads alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Screen:
         self.paused = False
         self._unicode = unicode
         self._sort = "tree"
+        self._apps: str | Key = _ALL  # which apps are shown: all, none, or the one of that row
+        self._app_keys: list[Key] = []  # of the apps that there are, as of the last picture
         self._help = False
         self._first = 0  # the first thread that is shown
         self._room = 1  # how many can be shown, as of the last picture
@@ -106,6 +119,11 @@ class Screen:
             names = list(SORTS)
             self._sort = names[(names.index(self._sort) + 1) % len(names)]
             self._first = 0
+        elif key in ("a", "A"):
+            alone = self._app_keys if len(self._app_keys) > 1 else []
+            choices: list[str | Key] = [_ALL, *alone, _NONE]
+            at = choices.index(self._apps) if self._apps in choices else -1
+            self._apps = choices[(at + 1) % len(choices)]
         elif key in _SCROLL:
             self._scroll(_SCROLL[key](self._first, self._room, self._many))
         return False
@@ -119,19 +137,45 @@ class Screen:
         """The picture for a terminal of that size, in cells: at most `height` lines."""
         if height < 2:
             return [self._head(frame, width)][:height]
+        apps = self._choose(frame)
         foot = [self._foot(width)] if height >= 5 else []
         room = height - 1 - len(foot)
-        body = self._help_lines(width)[:room] if self._help else self._threads(frame, width, room)
-        return [self._head(frame, width), *body, *foot]
+        if self._help:
+            return [self._head(frame, width), *self._help_lines(width)[:room], *foot]
+        below = panel(apps, frame.speeds, width, self._share(frame, apps, room), self._unicode)
+        threads = self._threads(frame, width, room - len(below))
+        return [self._head(frame, width), *threads, *below, *foot]
 
     def whole(self, frame: Frame, width: int | None) -> list[Text]:
         """All threads, as a text to be kept."""
         wide = 10_000 if width is None else width
-        return [self._head(frame, wide), *self._table(frame, self._sorted(frame), width)]
+        apps = self._choose(frame)
+        below = panel(apps, frame.speeds, width, wanted(apps), self._unicode)
+        table = self._table(frame, self._sorted(frame), width)
+        return [self._head(frame, wide), *table, *below]
+
+    def _choose(self, frame: Frame) -> list[Row]:
+        """The apps that are to be shown."""
+        apps = [row for row in frame.rows if row.app is not None]
+        self._app_keys = [row.key for row in apps]
+        if self._apps in (_ALL, _NONE):
+            return [] if self._apps == _NONE else apps
+        chosen = [row for row in apps if row.key == self._apps]
+        if not chosen:  # it has gone
+            self._apps = _ALL
+        return chosen or apps
+
+    def _share(self, frame: Frame, apps: Sequence[Row], room: int) -> int:
+        """How many of `room` lines the apps get."""
+        if room < _LEAST_ROOM:
+            return 0
+        left = room - 1 - len(frame.rows)  # by the threads and their titles
+        return min(wanted(apps), max(left, room // 2))
 
     def _head(self, frame: Frame, width: int) -> Text:
         found = frame.rows
         known = [speed.handled for speed in frame.speeds.values() if speed.handled is not None]
+        ended = [speed.runs for speed in frame.speeds.values() if speed.runs is not None]
         restarts = sum(row.restarts for row in found)
         down = sum(row.state in DOWN or row.state == "restarting" for row in found)
         parts = [
@@ -142,6 +186,7 @@ class Screen:
             f"{count(restarts)} restart{'' if restarts == 1 else 's'}",
             *([f"{down} down"] if down else []),
             f"{rate(sum(known) if known else None)} signals/s",
+            *([f"{rate(sum(ended) if ended else None)} runs/s"] if self._app_keys else []),
         ]
         told = "  ".join(parts)
         if frame.silent:
@@ -152,7 +197,9 @@ class Screen:
         return Text(shorten(told, width, self._unicode), style="bold", no_wrap=True)
 
     def _foot(self, width: int) -> Text:
-        told = f"q quit  j/k scroll  s sort: {self._sort}  p pause  h help"
+        shown = self._apps if isinstance(self._apps, str) else self._apps[0]
+        apps = f"a apps: {shown}  " if self._app_keys else ""
+        told = f"q quit  j/k scroll  s sort: {self._sort}  {apps}p pause  h help"
         return Text(shorten(told, width, self._unicode), style="dim", no_wrap=True)
 
     def _help_lines(self, width: int) -> list[Text]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from task_thread.cli.apps import App, app_of
 from task_thread.cli.text import one_line
 from task_thread.errors import ControlError
 
@@ -38,6 +39,7 @@ class Row:
     :ivar state: the state's word; "restarting" for one that is down and will come back.
     :ivar lag: seconds.
     :ivar tasks: how many run.
+    :ivar app: what it does as a TaskApp; None: it is none.
     """
 
     key: tuple[str, int]
@@ -59,6 +61,7 @@ class Row:
     dead: int
     tasks: int
     error: Error | None
+    app: App | None = None
 
     def guides(self, unicode: bool) -> str:
         """The lines of the tree in front of it."""
@@ -77,7 +80,7 @@ def rows(snapshot: Any) -> list[Row]:
     seen: Counter[str] = Counter()
     try:
         return [_row(node, lasts, seen) for node, lasts in _walk(snapshot)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ControlError(f"the daemon's snapshot is of another form ({error!r})") from None
 
 
@@ -116,6 +119,7 @@ def _row(node: Any, lasts: tuple[bool, ...], seen: Counter[str]) -> Row:
         dead=int(inbox["dead"]),
         tasks=sum(bool(task["running"]) for task in node["tasks"]),
         error=None if error is None else _error(error),
+        app=app_of(node.get("app")),
     )
 
 
@@ -125,10 +129,12 @@ def _error(error: Any) -> Error:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Signals a second, accepted and handled; None while there is one snapshot only."""
+    """Signals a second, accepted and handled, and runs of an app that have ended; None while there
+    is one snapshot only, and for runs where there is no app."""
 
     accepted: float | None = None
     handled: float | None = None
+    runs: float | None = None
 
 
 class Rates:
@@ -136,7 +142,7 @@ class Rates:
 
     def __init__(self) -> None:
         self._at: float | None = None
-        self._counts: dict[tuple[str, int], tuple[int, int]] = {}
+        self._counts: dict[tuple[str, int], _Counts] = {}
 
     def update(self, found: Sequence[Row], at: float) -> dict[tuple[str, int], Speed]:
         """The rates since the snapshot before, by the rows' keys.
@@ -145,14 +151,31 @@ class Rates:
 
         :param at: when the snapshot was taken, in seconds of a monotonic clock.
         """
-        before, counts = self._at, {row.key: (row.accepted, row.handled) for row in found}
+        before, counts = self._at, {row.key: _counts(row) for row in found}
         speeds: dict[tuple[str, int], Speed] = {}
         if before is not None and at > before:
             for key, now in counts.items():
-                earlier = self._counts.get(key, (0, 0))
-                if now[0] < earlier[0] or now[1] < earlier[1]:
-                    earlier = (0, 0)
-                passed = at - before
-                speeds[key] = Speed((now[0] - earlier[0]) / passed, (now[1] - earlier[1]) / passed)
+                speeds[key] = _speed(self._counts.get(key, (0, 0, None)), now, at - before)
         self._at, self._counts = at, counts
         return speeds
+
+
+_Counts = tuple[int, int, int | None]  # accepted, handled, runs that have ended
+
+
+def _counts(row: Row) -> _Counts:
+    return row.accepted, row.handled, None if row.app is None else row.app.all_ended
+
+
+def _speed(earlier: _Counts, now: _Counts, passed: float) -> Speed:
+    accepted, handled, runs = earlier
+    if now[0] < accepted or now[1] < handled:
+        accepted = handled = 0
+    ended = now[2]
+    if ended is None:
+        return Speed((now[0] - accepted) / passed, (now[1] - handled) / passed)
+    # The runs of an app are counted anew when its signals are: together with the instance.
+    since = runs if runs is not None and runs <= ended else 0
+    return Speed(
+        (now[0] - accepted) / passed, (now[1] - handled) / passed, (ended - since) / passed
+    )

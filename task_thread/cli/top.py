@@ -65,8 +65,12 @@ def top(
 ) -> None:
     """Watch a daemon's threads, live: states, rates, inboxes, lag, restarts, last errors.
 
-    Keys: q quits, j and k or the arrows scroll, s changes the order, p pauses, h shows help. Where
-    the output is no terminal, one picture is printed; its rates are those of one interval.
+    Of each TaskApp it also shows the queues, runs that end a second, and how far the runs are that
+    are under way.
+
+    Keys: q quits, j and k or the arrows scroll, s changes the order, a chooses the apps that are
+    shown, p pauses, h shows help. Where the output is no terminal, one picture is printed; its
+    rates are those of one interval.
 
     **Examples**
 

@@ -19,7 +19,7 @@ from task_thread.cli.ps import state_cell
 from task_thread.cli.text import count, duration, lag
 from task_thread.cli.threads import Error, Row, rows
 
-__all__ = ["notes", "tree"]
+__all__ = ["notes", "runs", "tree"]
 
 _COLUMNS = [Column("", least=24), Column(""), Column("", least=20)]
 
@@ -28,7 +28,7 @@ def tree(daemon: AnyDaemon = None, as_json: AsJson = False) -> None:
     """Show a daemon's tree: each thread's state, and what is worth knowing of it.
 
     Behind the state stand restarts, an inbox that fills, a loop that lags, signals that were not
-    handled, and the last error. (v) marks a VirtualThread.
+    handled, runs of a TaskApp, and the last error. (v) marks a VirtualThread.
 
     **Examples**
 
@@ -50,11 +50,24 @@ def tree(daemon: AnyDaemon = None, as_json: AsJson = False) -> None:
         [
             Cell(f"{row.guides(unicode)}{row.id}{' (v)' if row.virtual else ''}"),
             state_cell(row),
-            Cell(", ".join(notes(row, now)), "red" if row.error is not None else "yellow"),
+            Cell(", ".join([*runs(row), *(worries := notes(row, now))]), _style(row, worries)),
         ]
         for row in found
     ]
     print_lines(lay_out(_COLUMNS, lines, width_of(on), unicode, titles=False))
+
+
+def _style(row: Row, worries: list[str]) -> str:
+    return "red" if row.error is not None else "yellow" if worries else ""
+
+
+def runs(row: Row) -> list[str]:
+    """What a TaskApp has to do: runs under way, and those that wait."""
+    app = row.app
+    if app is None:
+        return []
+    told = ((app.running, "under way"), (app.queued, "queued"), (app.delayed, "delayed"))
+    return [f"{count(number)} {words}" for number, words in told if number]
 
 
 def notes(row: Row, now: datetime) -> list[str]:
@@ -68,6 +81,12 @@ def notes(row: Row, now: datetime) -> list[str]:
         found.append(f"{count(row.dead)} not handled")
     if row.lag >= 0.1:
         found.append(f"lag {lag(row.lag)}")
+    if row.app is not None:
+        ended = row.app.ended
+        told = {word: ended.get(word, 0) for word in ("skipped", "missed", "failed")}
+        found += [f"{count(number)} {word}" for word, number in told.items() if number]
+        if row.app.abandoned:
+            found.append(f"{count(row.app.abandoned)} abandoned")
     if row.error is not None:
         found.append(f"{row.error.summary} in {row.error.where}{_ago(row.error, now)}")
     return found

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,7 +100,9 @@ def find(name_or_path: str | None = None, timeout: float = _HELLO_TIMEOUT) -> Pa
         path = Path(name_or_path)
         if _is_socket(path):
             return path
-        raise Unreachable(f"{name_or_path}: {'no socket' if path.exists() else 'no such socket'}")
+        raise Unreachable(
+            f"{name_or_path}: {'no socket' if os.path.lexists(path) else 'no such socket'}"
+        )
     path = socket_path(name_or_path)
     with contextlib.suppress(FileNotFoundError), private_folder(path.parent):
         if _is_socket(path):

@@ -9,6 +9,8 @@ The rules:
   counts of its inbox go on; a thread that is new in its place begins at zero, which Prometheus
   knows how to take.
 - Units are seconds and numbers of signals.
+- A TaskApp has metrics more, with its name as the label ``app``. A tree without one has none of
+  them, not even their names.
 
 From any thread: nothing is registered anywhere, and nothing kept between two scrapes.
 """
@@ -25,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from task_thread.core.lifecycle import State
 from task_thread.core.statistics import ThreadStatistics
+from task_thread.monitor import app_metrics
 from task_thread.monitor.snapshot import Node
 
 __all__ = ["CONTENT_TYPE", "render"]
@@ -99,6 +102,13 @@ class _Tree(Collector):
                 family.add_metric(labels, value(node.statistics))
             yield family
         yield from self._tasks()
+        apps = [
+            ((*labels, _clean(node.app.name)), node.app)
+            for labels, node in self._nodes
+            if node.app is not None
+        ]
+        if apps:
+            yield from app_metrics.families(apps)
 
     def _gauge(self, name: str, text: str, values: Iterable[float]) -> Metric:
         family = GaugeMetricFamily(f"task_thread_{name}", text, labels=_THREAD)

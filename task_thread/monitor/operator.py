@@ -150,6 +150,10 @@ def _describe(node: Node) -> str:
     ]
     if seen.restarts:
         words.append(f"restarts {seen.restarts}")
+    if node.app is not None:
+        running = sum(lane.running for lane in node.app.lanes)
+        queued = sum(lane.queued for lane in node.app.lanes)
+        words.append(f"runs {running}, queued {queued}, delayed {node.app.delayed}")
     if seen.last_error is not None:
         words.append(f"last error {seen.last_error.summary} in {seen.last_error.where}")
     return ", ".join(words)

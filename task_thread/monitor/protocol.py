@@ -52,7 +52,7 @@ class Refusal(Exception):  # noqa: N818  # what happened, as all errors here
     :ivar id: what the request had given as its id; None where that could not be read.
     """
 
-    def __init__(self, message: str, id: object = None) -> None:  # noqa: A002  # the protocol's name
+    def __init__(self, message: str, id: object = None) -> None:  # the protocol's name
         super().__init__(message)
         self.id = id
 
@@ -205,7 +205,7 @@ def _show(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def success(id: object, result: object) -> bytes:  # noqa: A002  # the protocol's name
+def success(id: object, result: object) -> bytes:  # the protocol's name
     """The reply line to a request that was done.
 
     :raises ValueError: `result` can't be said in JSON (a tree too deep, a float that is no number).
@@ -213,7 +213,7 @@ def success(id: object, result: object) -> bytes:  # noqa: A002  # the protocol'
     return encode({"v": VERSION, "id": id, "ok": True, "result": result})
 
 
-def failure(id: object, message: str) -> bytes:  # noqa: A002  # the protocol's name
+def failure(id: object, message: str) -> bytes:  # the protocol's name
     """The reply line to a request that was refused. Never raises."""
     line = " ".join(message.split())
     try:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_thread.core.statistics import Failure, TaskStatistics, ThreadStatistics
 from task_thread.core.thread import TaskThread
+from task_thread.monitor import apps
 from task_thread.monitor.tree import Place, root_of
+
+if TYPE_CHECKING:
+    from task_thread.app.statistics import AppStatistics
 
 __all__ = ["Node", "root_of", "snapshot", "to_json"]
 
@@ -25,12 +29,14 @@ class Node:
     :ivar path: where it stands: the names from the root on, joined with "/".
     :ivar restarting: whether it is down, and its supervisor will start a next instance.
     :ivar children: supervised ones in the order of their spawn, then others as they were started.
+    :ivar app: what ``app_statistics()`` said, where the thread is a TaskApp; else None.
     """
 
     statistics: ThreadStatistics
     path: str
     restarting: bool
     children: tuple[Node, ...]
+    app: AppStatistics | None = None
 
     def walk(self) -> Iterator[Node]:
         """Itself and all below, parents before their children."""
@@ -48,6 +54,7 @@ def snapshot(root: TaskThread) -> Node:
     """
     if not isinstance(root, TaskThread):
         raise TypeError(f"snapshot() takes a TaskThread, not {root!r}")
+    read_app = apps.reader()
     # Not recursive: a tree may be deeper than Python's stack.
     order: list[tuple[Place, int]] = []
     waiting = [Place(root._taskthread.name(), root)]
@@ -59,7 +66,8 @@ def snapshot(root: TaskThread) -> Node:
     done: list[Node] = []  # the nodes that no parent has taken yet, the first child last
     for place, count in reversed(order):
         children = tuple(done.pop() for _ in range(count))
-        done.append(Node(_look(place), place.path, place.restarting, children))
+        app = None if read_app is None else read_app(place.thread)
+        done.append(Node(_look(place), place.path, place.restarting, children, app))
     return done[0]
 
 
@@ -70,7 +78,8 @@ def _look(place: Place) -> ThreadStatistics:
 def to_json(node: Node) -> dict[str, Any]:
     """The tree as JSON-able data: the form that the socket, the page and the command share.
 
-    Times are seconds, or ISO 8601 in UTC. A state is its word, an exit reason its text.
+    Times are seconds, or ISO 8601 in UTC. A state is its word, an exit reason its text. The key
+    ``app`` is there where the thread is a TaskApp.
     """
     whole = _flat(node)
     waiting = [(node, whole)]
@@ -85,8 +94,8 @@ def to_json(node: Node) -> dict[str, Any]:
 
 def _flat(node: Node) -> dict[str, Any]:
     seen = node.statistics
-    return {
-        "id": _text(seen.id),
+    flat: dict[str, Any] = {
+        "id": apps.text_of(seen.id),
         "path": node.path,
         "class": seen.class_name,
         "state": seen.state.value,
@@ -110,6 +119,9 @@ def _flat(node: Node) -> dict[str, Any]:
         "tasks": [_task(task) for task in seen.tasks],
         "children": [],
     }
+    if node.app is not None:
+        flat["app"] = apps.app_to_json(node.app)
+    return flat
 
 
 def _failure(failure: Failure) -> dict[str, str]:
@@ -130,10 +142,3 @@ def _task(task: TaskStatistics) -> dict[str, Any]:
         "restarts": task.restarts,
         "last_error": task.last_error,
     }
-
-
-def _text(thing: object) -> str:
-    try:
-        return str(thing)
-    except Exception:  # noqa: BLE001  # an id is the user's, and so is its __str__
-        return f"<{type(thing).__name__}>"

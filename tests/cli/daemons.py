@@ -14,14 +14,19 @@ COMMAND = [sys.executable, "-m", "task_thread.cli"]
 
 
 class Daemon:
-    """`task-thread run` of tests.cli.program, ready when the block begins, ended after it."""
+    """`task-thread run` of tests.cli.program, ready when the block begins, ended after it.
 
-    def __init__(self, name: str, folder: Path, *args: str) -> None:
+    :param target: another class to run, which says "ready" too.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, *args: str, target: str = "tests.cli.program:Tree"
+    ) -> None:
         self.name = name
         self.folder = folder
         self.path = folder / f"{name}.sock"
         self.environment = {**os.environ, "TASK_THREAD_RUN_DIR": str(folder)}
-        self._arguments = [*COMMAND, "run", "tests.cli.program:Tree", *args, "--name", name]
+        self._arguments = [*COMMAND, "run", target, *args, "--name", name]
 
     def __enter__(self) -> Daemon:
         self.process = subprocess.Popen(

@@ -56,7 +56,7 @@ END = """
 
 MODULES = [
     "app", "run", "ps", "tree", "stacks", "loglevel", "stop", "top", "screen", "feed", "keyboard",
-    "threads", "layout", "text", "daemons",
+    "threads", "apps", "panel", "layout", "text", "daemons",
 ]  # fmt: skip
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from task_thread import TaskThread, __version__
+from task_thread.app import TaskApp
 from task_thread.errors import ControlError
 from task_thread.monitor import ControlServer
 from task_thread.monitor.client import ControlClient
 from task_thread.monitor.finding import find, running
 from task_thread.monitor.snapshot import snapshot, to_json
 from tests.control.trees import Leaf, Raw, Tree, counts, descriptors, served, works
+from tests.monitor.apps import Mail
 from tests.support.journal import PATIENCE
 from tests.support.threads import message
 
@@ -52,6 +54,19 @@ def test_snapshot_is_the_snapshot(folder: Path) -> None:
         leaves = [child["path"] for child in got["children"][0]["children"]]
         assert leaves == ["tree/branch/leaf 0", "tree/branch/leaf 1"]
         assert got["children"][0]["inbox"]["accepted"] == 1
+
+
+def test_a_snapshot_has_the_apps(folder: Path) -> None:
+    mail = Mail()
+    app = TaskApp("mail", threads=2, processes=1, tasks=mail.tasks)
+    with app, ControlServer(root=app, path=folder / "a.sock"):
+        mail.under_way("to ann \ud800")
+        with ControlClient(folder / "a.sock") as client:
+            got = client.call("snapshot")["app"]
+        (run,) = got["runs"]
+        assert (run["name"], run["share"], run["note"]) == ("send mail", 0.3, "to ann \ud800")
+        assert got["lanes"][1]["running"] == 1
+        mail.let_go()
 
 
 def test_stacks(client: ControlClient) -> None:

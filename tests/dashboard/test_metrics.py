@@ -16,7 +16,8 @@ from task_thread import State
 from task_thread.monitor import Node, snapshot
 from task_thread.monitor.metrics import render
 from tests.dashboard.http import get
-from tests.dashboard.trees import Shop
+from tests.dashboard.trees import Post, Shop
+from tests.support.journal import PATIENCE
 
 Labels = frozenset[tuple[str, str]]
 
@@ -36,6 +37,18 @@ THREAD_METRICS = {
     "task_thread_restarts_total": "counter",
     "task_thread_task_runs_total": "counter",
     "task_thread_task_restarts_total": "counter",
+}
+
+APP_METRICS = {
+    "task_thread_app_tasks": "gauge",
+    "task_thread_app_scheduled": "gauge",
+    "task_thread_app_delayed": "gauge",
+    "task_thread_app_running": "gauge",
+    "task_thread_app_queued": "gauge",
+    "task_thread_app_size": "gauge",
+    "task_thread_app_most": "gauge",
+    "task_thread_app_abandoned": "gauge",
+    "task_thread_app_runs_total": "counter",
 }
 
 
@@ -158,6 +171,41 @@ def test_a_child_that_is_down_is_told(shop: Shop) -> None:
     assert of(data, "task_thread_restarting", path="shop") == 1
     assert of(data, "task_thread_up", path="shop") == 0
     assert of(data, "task_thread_state", path="shop", state="crashed") == 1
+
+
+def test_the_numbers_of_apps() -> None:
+    with Post("mail", 'quote " in\nand \ud800') as post:
+        post.mail.under_way("ann", "bob", "cy")
+        for _ in range(2):
+            post.mail.send.add_task(priority=200)
+        post.mail.note.add_task(delay=3600)
+        with pytest.raises(ValueError, match="on purpose"):
+            post.mail.fail.add_task(priority=0).wait(PATIENCE)
+        post.mail.note.add_task().wait(PATIENCE)
+        data = get(post.address, "/metrics").body
+    mail = {"path": "shop/mail", "class": "TaskApp", "app": "mail"}
+    assert of(data, "task_thread_app_tasks", **mail) == 3
+    assert of(data, "task_thread_app_delayed", **mail) == 1
+    assert of(data, "task_thread_app_scheduled", **mail) == 0
+    assert of(data, "task_thread_app_running", executor="thread", **mail) == 3
+    assert of(data, "task_thread_app_queued", executor="thread", **mail) == 2
+    assert of(data, "task_thread_app_size", executor="thread", **mail) == 2
+    assert of(data, "task_thread_app_most", executor="thread", **mail) == 4
+    assert of(data, "task_thread_app_running", executor="process", **mail) == 0
+    assert of(data, "task_thread_app_abandoned", executor="thread", **mail) == 0
+    runs = {
+        dict(labels)["status"]: value
+        for (name, labels), value in samples(data).items()
+        if name == "task_thread_app_runs_total" and ("app", "mail") in labels
+    }
+    assert runs == {"succeeded": 1, "failed": 1, "cancelled": 0, "missed": 0, "skipped": 0}
+    other = 'quote " in\nand ?'
+    assert of(data, "task_thread_app_tasks", path=f"shop/{other}", app=other) == 3
+    text = data.decode()
+    for name, kind in APP_METRICS.items():
+        assert text.count(f"# TYPE {name} {kind}\n") == 1
+    told = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert told == {*THREAD_METRICS, *APP_METRICS}
 
 
 @pytest.mark.filterwarnings("error")

@@ -6,14 +6,16 @@ import threading
 from typing import Any
 
 from task_thread import TaskThread, ThreadStatistics, VirtualThread
+from task_thread.app import TaskApp
 from task_thread.core.handle import Handle
 from task_thread.monitor import Dashboard
 from task_thread.monitor.http_limits import HttpLimits
 from task_thread.signals import Signal
+from tests.monitor.apps import Mail
 from tests.support.journal import PATIENCE, Journal
 from tests.support.threads import message, payload
 
-__all__ = ["Clerk", "Counter", "Guests", "Shop"]
+__all__ = ["Clerk", "Counter", "Guests", "Post", "Shop"]
 
 
 class Counter(TaskThread):
@@ -131,3 +133,31 @@ class Shop(TaskThread):
         return [
             (s.id, s.state, s.inbox, s.tasks, s.generation, s.restarts, s.last_error) for s in own
         ]
+
+
+class Post(Shop):
+    """A shop with TaskApps of those names, whose runs wait until it stops.
+
+    :ivar mails: the tasks of each.
+    """
+
+    def __init__(self, *apps: str, **dashboard: Any) -> None:
+        self.apps = apps or ("mail",)
+        self.mails = [Mail() for _ in self.apps]
+        super().__init__("till", **dashboard)
+
+    async def enter__(self) -> None:
+        self.offices: list[Handle[TaskApp]] = [
+            await self.spawn(TaskApp, name, threads=2, processes=1, tasks=mail.tasks, name=name)
+            for name, mail in zip(self.apps, self.mails, strict=True)
+        ]
+        await super().enter__()
+
+    async def stopping__(self) -> None:
+        for mail in self.mails:
+            mail.let_go()
+
+    @property
+    def mail(self) -> Mail:
+        """The tasks of the first one."""
+        return self.mails[0]

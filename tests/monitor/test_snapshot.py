@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -215,9 +215,9 @@ def test_a_thousand_threads_in_50_ms_and_no_loop_runs_for_it() -> None:
         before = turns(root)
         seconds: list[float] = []
         for _ in range(5):
-            begun = perf_counter()
+            begun = process_time()  # of this process: others may keep the machine busy
             seen = snapshot(root)
-            seconds.append(perf_counter() - begun)
+            seconds.append(process_time() - begun)
         assert turns(root) == before
         assert len(list(seen.walk())) == 1 + 10 + 990
     assert min(seconds) < 0.05

@@ -3,6 +3,11 @@
 
 export const POINTS = 120;  // of each chart, a second each
 
+export const TONES = {
+  running: "good", new: "idle", stopped: "idle", starting: "busy", stopping: "busy",
+  restarting: "warn", crashed: "bad", abandoned: "bad", stuck: "bad",
+};
+
 export function element(tag, className = "", text = undefined) {
   const made = document.createElement(tag);
   if (className) made.className = className;

@@ -12,6 +12,7 @@ function push(values, value, missing) {
 }
 
 const sum = (items, pick) => items.reduce((total, item) => total + pick(item), 0);
+const all = (ended) => sum(Object.values(ended), (each) => each);
 
 class Thread {
   constructor(key) {
@@ -19,6 +20,8 @@ class Thread {
     this.handled = [];  // signals a second
     this.depths = [];
     this.lags = [];
+    this.ended = [];  // runs a second, of a TaskApp
+    this.failed = [];  // runs
     this.data = null;
   }
 
@@ -35,6 +38,18 @@ class Thread {
     push(this.handled, this.handledRate, missing);
     push(this.depths, data.inbox.depth, missing);
     push(this.lags, data.loop_lag, missing);
+    if (data.app) this.takeApp(data.app, before?.app, seconds, missing);
+  }
+
+  takeApp(app, before, seconds, missing) {
+    this.endedCount = all(app.ended);
+    const grown = before ? this.endedCount - all(before.ended) : NaN;
+    // As with signals: fewer than before are another thread's.
+    this.endedRate = grown >= 0 && seconds > 0 ? grown / seconds : NaN;
+    push(this.ended, this.endedRate, missing);
+    const failed = before ? app.ended.failed - before.ended.failed : 0;
+    push(this.failed, Math.max(0, failed), missing);
+    this.failedLately = sum(this.failed, (each) => each || 0);
   }
 
   rateOf(before, seconds, pick) {
@@ -48,7 +63,9 @@ class Thread {
   }
 }
 
-const NEW = { inbox: { handled: 0, accepted: 0 }, restarts: 0 };
+const NEW = {
+  inbox: { handled: 0, accepted: 0 }, restarts: 0, app: { ended: { failed: 0 } },
+};
 
 export class Model {
   constructor() {

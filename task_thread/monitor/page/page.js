@@ -1,5 +1,6 @@
 // The page: it follows /events, and says honestly when it cannot.
 
+import { Apps } from "./apps.js";
 import { Chart, count, describe, duration, element, mark, rate, say, show } from "./draw.js";
 import { Model } from "./model.js";
 import { Tree } from "./tree.js";
@@ -10,6 +11,7 @@ const RETRY = 1000, RETRY_MOST = 10000;
 const byId = (id) => document.getElementById(id);
 const model = new Model();
 const tree = new Tree(model);
+const apps = new Apps(model);
 
 // ---- the totals -----------------------------------------------------------------------------
 
@@ -151,6 +153,7 @@ function render() {
   dirty = false;
   renderTotals();
   renderHealth();
+  apps.render();
   tree.render(moved);
   moved = false;
 }

@@ -2,14 +2,9 @@
 // fluid, since only those that can be seen are touched.
 
 import {
-  Chart, NOTHING, brief, count, describe, duration, mark, rate, say, show, style, utc,
+  Chart, NOTHING, TONES, brief, count, describe, duration, mark, rate, say, show, style, utc,
 } from "./draw.js";
 import { Detail, ago } from "./detail.js";
-
-const TONES = {
-  running: "good", new: "idle", stopped: "idle", starting: "busy", stopping: "busy",
-  restarting: "warn", crashed: "bad", abandoned: "bad", stuck: "bad",
-};
 
 const SCREENFUL = 60;  // rows
 

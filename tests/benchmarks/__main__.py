@@ -6,14 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .cases import CATALOGUE
+from .cases import CATALOGUE, SECTIONS
 from .measuring import FREE_PYTHON_VARIABLE, PEER_INSTALL, run_benchmark
 from .report import PAGE, PageError, markdown, plain, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .model import Benchmark, Contender, Results
+    from .model import Benchmark, Contender, Results, Section
 
 DESCRIPTION = """\
 Measure task_thread against the bare mechanisms and its peers, in turns, in fresh interpreters.
@@ -25,6 +25,7 @@ A missed target is a "no" in the table; the exit code is 1 only where a contende
 EPILOG = f"""\
 needs:
   pip install pykka culsans                 the peers for signals
+  pip install taskiq huey 'apscheduler<4'   the peers for tasks
   {PEER_INSTALL}
                                             the original library, for reSchedule
   {FREE_PYTHON_VARIABLE}=.venv-ft/bin/python
@@ -34,7 +35,8 @@ What isn't there is left out, and its line says so.
 examples:
   python -m tests.benchmarks --quick                     a trial run of everything
   python -m tests.benchmarks --only signals --only idle  two benchmarks, in full
-  python -m tests.benchmarks --write                     everything, into docs/performance.md
+  python -m tests.benchmarks --section tasks --write     one table of docs/performance.md
+  python -m tests.benchmarks --write                     all of them
 
 benchmarks:
 """
@@ -57,17 +59,24 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="run this benchmark alone; may be given several times",
     )
     parser.add_argument(
+        "--section",
+        metavar="NAME",
+        action="append",
+        choices=[one.name for one in SECTIONS],
+        help=f"run this section alone: {', '.join(one.name for one in SECTIONS)}",
+    )
+    parser.add_argument(
         "--rounds", metavar="N", type=positive, help="turns of each contender (5; quick: 2)"
     )
     parser.add_argument(
         "--quick", action="store_true", help="small loads: to try it out, not to quote"
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the table into docs/performance.md"
+        "--write", action="store_true", help="put the tables into docs/performance.md"
     )
     options = parser.parse_args(arguments)
     if options.write and (options.only or options.quick):
-        parser.error("--write takes the whole suite at full load: without --only and --quick")
+        parser.error("--write takes whole sections at full load: without --only and --quick")
     if options.rounds is None:
         options.rounds = 2 if options.quick else 5
     return options
@@ -101,26 +110,42 @@ def end_progress() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 1 where a contender broke, 2 where the page couldn't be written."""
     options = parse(arguments)
-    chosen = [one for one in CATALOGUE if not options.only or one.name in options.only]
+    chosen = [one for one in SECTIONS if not options.section or one.name in options.section]
+    everything = {one.name: run_section(one, options) for one in chosen}
+    broken = [
+        series
+        for found in everything.values()
+        for results in found
+        for series in results.series
+        if series.failure is not None
+    ]
+    if broken:
+        print("a contender broke; nothing is written", file=sys.stderr)
+        return 1
+    if options.write:
+        try:
+            for name, found in everything.items():
+                write_page(name, markdown(found, section=name, rounds=options.rounds))
+        except PageError as error:
+            print(error, file=sys.stderr)
+            return 2
+        print(f"written: docs/{PAGE.name}")
+    return 0
+
+
+def run_section(section: Section, options: argparse.Namespace) -> list[Results]:
+    """Run the benchmarks of a section that were asked for, and print each table."""
     everything: list[Results] = []
-    for benchmark in chosen:
+    for benchmark in section.benchmarks:
+        if options.only and benchmark.name not in options.only:
+            continue
         results = run_benchmark(
             benchmark, rounds=options.rounds, quick=options.quick, progress=show_progress
         )
         end_progress()
         print(plain(results), end="\n\n", flush=True)
         everything.append(results)
-    if any(one.failure is not None for results in everything for one in results.series):
-        print("a contender broke; nothing is written", file=sys.stderr)
-        return 1
-    if options.write:
-        try:
-            write_page(markdown(everything, rounds=options.rounds))
-        except PageError as error:
-            print(error, file=sys.stderr)
-            return 2
-        print(f"written: docs/{PAGE.name}")
-    return 0
+    return everything
 
 
 if __name__ == "__main__":

@@ -96,6 +96,14 @@ class Benchmark:
         return max(1, round(asked * self.weight))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Benchmarks that stand in one table of the page, between the marker lines of that name."""
+
+    name: str
+    benchmarks: tuple[Benchmark, ...]
+
+
 @dataclass
 class Series:
     """One contender's figures, a slot for each round; None where that round gave none."""

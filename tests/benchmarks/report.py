@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .model import Results
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-BEGIN = "<!-- bench:begin -->"
-END = "<!-- bench:end -->"
+BEGIN = "<!-- bench:begin {} -->"
+END = "<!-- bench:end {} -->"
 HEADINGS = ("Benchmark", "Contender", "Median", "Lowest to highest", "Ours / it", "Target", "Met")
 
 
@@ -54,13 +54,13 @@ def plain(results: Results) -> str:
     return "\n".join(text)
 
 
-def markdown(everything: Iterable[Results], *, rounds: int) -> str:
-    """The table for the page, with where, when and how it was measured."""
+def markdown(everything: Iterable[Results], *, section: str, rounds: int) -> str:
+    """The table of a section, with where, when and how it was measured."""
     free = free_threaded_version()
     lines = [
         f"Measured on {datetime.now(UTC):%Y-%m-%d} (UTC) on {machine()}; rounds: {rounds}.",
         *([f"Without the GIL: {free}."] if free is not None else []),
-        f"Repeat it with `make bench ARGS='--rounds {rounds} --write'`;",
+        f"Repeat it with `make bench ARGS='--section {section} --rounds {rounds} --write'`;",
         f"{FREE_PYTHON_VARIABLE} names the CPython without the GIL.",
         "",
         markdown_line(HEADINGS),
@@ -97,16 +97,17 @@ def machine() -> str:
     return f"{cores} cores, {system}, {version}"
 
 
-def write_page(table: str, page: Path = PAGE) -> None:
-    """Put the table between the page's marker lines.
+def write_page(section: str, table: str, page: Path = PAGE) -> None:
+    """Put the table between the page's marker lines of that section.
 
     :raises PageError: where there is no such page, or a marker line is missing.
     """
+    first, last = BEGIN.format(section), END.format(section)
     if not page.exists():
-        raise PageError(f"{page.name} isn't there: create it with the lines {BEGIN} and {END}")
+        raise PageError(f"{page.name} isn't there: create it with the lines {first} and {last}")
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise PageError(f"{page.name} lacks the line {BEGIN} or, after it, the line {END}")
-    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+        raise PageError(f"{page.name} lacks the line {first} or, after it, the line {last}")
+    page.write_text(f"{before}{first}\n{table}\n{last}{after}", encoding="utf-8")

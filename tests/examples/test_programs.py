@@ -27,6 +27,12 @@ OUTPUT = {
         r"(no answer about 'seven': asked once, handled once\n|worker ended: crash\n){2}"
         r"instance 2: 8 / 2 = 4\.0\nrestarts: 1\nworker ended: shutdown\n"
     ),
+    "nightly_report": (
+        r"a report is due soon\n(night 1: sold (something|nothing)\n)"
+        r"night 2: sold something\nnight 3: sold something\n# Sales\n"
+    ),
+    "thumbnails": (r"shrink_all .* 24/24 .*\n24 thumbnails of 96 x 72, all smaller: True\n"),
+    "sender": (r"12 of 12 letters sent\nmore attempts than letters: True\neach arrived: True\n"),
     "embedding": (
         r"too early: nothing was recorded yet\nmean of the last 3: 3\.0\nrecorded 4, ended: .+\n"
     ),

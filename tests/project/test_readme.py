@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import report
+from tests.benchmarks.cases import SECTIONS
 from tests.benchmarks.measuring import FREE_PYTHON_VARIABLE
 from tests.project.places import REPOSITORY, fenced, read
 
@@ -69,8 +70,10 @@ def test_help_tells_of_every_target_that_the_pages_name() -> None:
     assert set(re.findall(r"^  make ([a-z-]+)", told, re.MULTILINE)) == {*phony.split()} - {"help"}
 
 
-def test_performance_page_has_a_place_for_the_table() -> None:
+def test_performance_page_has_a_place_for_each_table() -> None:
     page = read("docs/performance.md")
-    assert page.count(report.BEGIN) == page.count(report.END) == 1
-    assert page.index(report.BEGIN) < page.index(report.END)
+    for section in SECTIONS:
+        first, last = report.BEGIN.format(section.name), report.END.format(section.name)
+        assert page.count(first) == page.count(last) == 1
+        assert page.index(first) < page.index(last)
     assert f"`{FREE_PYTHON_VARIABLE}`" in page

@@ -1,10 +1,11 @@
-"""What is measured against what. CATALOGUE holds all of it, in the order of the table."""
+"""What is measured against what. SECTIONS holds all of it, in the order of the page's tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import looking, one_way, restarts, round_trip, supervised
+from ..model import Section
+from . import durable, fires, looking, one_way, processes, restarts, round_trip, runs, supervised
 from .free_threading import FREE_THREADING
 from .gateway import GATEWAY
 from .idle import IDLE
@@ -16,29 +17,54 @@ from .virtual import VIRTUAL_MEMORY, VIRTUAL_START
 if TYPE_CHECKING:
     from ..model import Benchmark
 
-CATALOGUE: tuple[Benchmark, ...] = (
-    one_way.ONE_BURST,
-    one_way.BURSTS,
-    one_way.ONE_CORE,
-    round_trip.TWO_CORES,
-    round_trip.ONE_CORE,
-    RESCHEDULE,
-    RESCHEDULE_MANY,
-    START_AND_STOP,
-    MEMORY,
-    VIRTUAL_MEMORY,
-    VIRTUAL_START,
-    supervised.SPAWNED,
-    supervised.HANDLE,
-    restarts.RESTART,
-    restarts.RESTARTS_LEFT,
-    restarts.RESTARTS_GROWTH,
-    looking.SNAPSHOT,
-    looking.SNAPSHOT_TURNS,
-    looking.DASHBOARD,
-    GATEWAY,
-    IDLE,
-    IMPORTS,
-    LAYERS,
-    FREE_THREADING,
+THREADS = Section(
+    name="threads",
+    benchmarks=(
+        one_way.ONE_BURST,
+        one_way.BURSTS,
+        one_way.ONE_CORE,
+        round_trip.TWO_CORES,
+        round_trip.ONE_CORE,
+        RESCHEDULE,
+        RESCHEDULE_MANY,
+        START_AND_STOP,
+        MEMORY,
+        VIRTUAL_MEMORY,
+        VIRTUAL_START,
+        supervised.SPAWNED,
+        supervised.HANDLE,
+        restarts.RESTART,
+        restarts.RESTARTS_LEFT,
+        restarts.RESTARTS_GROWTH,
+        looking.SNAPSHOT,
+        looking.SNAPSHOT_TURNS,
+        looking.DASHBOARD,
+        GATEWAY,
+        IDLE,
+        IMPORTS,
+        LAYERS,
+        FREE_THREADING,
+    ),
 )
+
+TASKS = Section(
+    name="tasks",
+    benchmarks=(
+        runs.ON_LOOP,
+        runs.FROM_THREAD,
+        runs.FUNCTIONS,
+        durable.DURABLE,
+        durable.LATENCY,
+        durable.ADDED_LATENCY,
+        fires.ADDING,
+        fires.SPREAD,
+        fires.TOGETHER,
+        fires.MANY,
+        fires.LATENESS,
+        processes.ON_LOOP,
+        processes.ACROSS,
+    ),
+)
+
+SECTIONS: tuple[Section, ...] = (THREADS, TASKS)
+CATALOGUE: tuple[Benchmark, ...] = tuple(one for part in SECTIONS for one in part.benchmarks)

@@ -63,8 +63,8 @@ class Attempt:
     """One attempt. On the app's loop, all of it.
 
     It is over when its outcome is decided: by its end, by a cancel, or by its time limit, whichever
-    is first. A function that goes on after that changes nothing any more. In a thread it gives up its
-    place in the pool; a coroutine that ignores its cancel keeps it until it ends.
+    is first. A function that goes on after that changes nothing any more. In a thread it gives up
+    its place in the pool; a coroutine that ignores its cancel keeps it until it ends.
 
     :ivar over: whether its outcome is decided.
     """

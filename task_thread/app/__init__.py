@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from task_thread.app.options import TaskOptions
     from task_thread.app.pool import Pool
     from task_thread.app.progress import Progress
-    from task_thread.app.run import Run, RunInfo
+    from task_thread.app.run import Run
+    from task_thread.app.runinfo import RunInfo
     from task_thread.app.statistics import AppStatistics, LaneStatistics
     from task_thread.app.store import Change, Store
     from task_thread.app.task import PreparedCall, Task
@@ -120,7 +121,8 @@ _HOMES: Final = {
     "options": ("Backoff", "TaskOptions"),
     "pool": ("Pool",),
     "progress": ("Progress",),
-    "run": ("Run", "RunInfo"),
+    "run": ("Run",),
+    "runinfo": ("RunInfo",),
     "statistics": ("AppStatistics", "LaneStatistics"),
     "store": ("Change", "Store"),
     "task": ("PreparedCall", "Task"),

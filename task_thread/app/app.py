@@ -13,7 +13,7 @@ from task_thread.app.events import AppEvent
 from task_thread.app.middleware import Middleware
 from task_thread.app.office import Office
 from task_thread.app.pool import Pool, pool_of
-from task_thread.app.run import RunInfo
+from task_thread.app.runinfo import RunInfo
 from task_thread.app.statistics import AppStatistics, statistics_of
 from task_thread.app.store import Store, store_for
 from task_thread.app.task import Task

@@ -433,12 +433,13 @@ class Dispatcher:
         self._at_rest(run)
         if run.due is not None:
             self.ticks.ended(run)
-            self.office.tick_ended(run.task)
         stored = run.durable and self.ledger is not None
         if stored and self.ledger is not None:
             self.ledger.settle(run)
         if run._outcome is RunStatus.FAILED:
             self.office.log("error", "run failed", run, exc_info=run.exception)
+        if run.due is not None:  # after the run's end was noted: else a kill could part the two
+            self.office.tick_ended(run.task)
         if not stored:
             self.publish(run)
 
@@ -455,7 +456,7 @@ class Dispatcher:
 
     def stage_of(self, task: Task[..., Any]) -> Stage:
         """See :class:`~task_thread.app.attempt.Desk`."""
-        return self.office.stage_of(task)
+        return self.office.life_cycles.stage_of(task)
 
     def stage_ended(self, task: Task[..., Any]) -> None:
         """See :class:`~task_thread.app.attempt.Desk`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from task_thread.signals import Signal
 
 if TYPE_CHECKING:
-    from task_thread.app.run import RunInfo
+    from task_thread.app.runinfo import RunInfo
 
 __all__ = [
     "AppEvent",

@@ -20,7 +20,8 @@ from task_thread.app.records import (
     stamp,
     to_bytes,
 )
-from task_thread.app.run import Run, RunInfo, error_line
+from task_thread.app.run import Run
+from task_thread.app.runinfo import RunInfo, error_line
 from task_thread.app.store import Change, Store
 from task_thread.app.words import RunStatus
 from task_thread.errors import NotStorable, RunFailed, StoreError, StoreFailed, UnknownRun

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from operator import is_
 from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,14 +20,16 @@ from task_thread.app.events import (
     TaskResumed,
     TaskUpdated,
 )
-from task_thread.app.ledger import Ledger, restore
+from task_thread.app.ledger import Ledger
+from task_thread.app.lifecycles import LifeCycles
 from task_thread.app.middleware import Middleware
 from task_thread.app.options import TaskOptions
 from task_thread.app.records import RUN, SCHEDULE, check_storable
-from task_thread.app.run import Run, error_line
-from task_thread.app.schedules import Schedules, function_of
+from task_thread.app.recovery import Recovery
+from task_thread.app.run import Run
+from task_thread.app.runinfo import error_line
+from task_thread.app.schedules import Schedules
 from task_thread.app.signature import is_lasting
-from task_thread.app.stages import Stage
 from task_thread.app.store import Store
 from task_thread.app.task import Task, as_task
 from task_thread.app.taskset import TaskSet
@@ -74,10 +75,9 @@ class Office:
         self.dispatcher = Dispatcher(self, name, f"{token_hex(5)}-", pools, middlewares, retention)
         self.schedules = Schedules(self)
         self._closed = False
-        self._stray_schedules: dict[str, list[tuple[str, Any]]] = {}
-        self._strays: dict[str, list[tuple[str, Any]]] = {}  # runs, by the task that is missing
+        self._recovery = Recovery(self)
         self._single: dict[Any, Task[..., Any]] = {}  # what apply() was given
-        self._stages: dict[str, tuple[Any, Stage]] = {}  # each with the call that it began with
+        self.life_cycles = LifeCycles(self.dispatcher)
         self.tasks.attach_if_free(self)
 
     # ---- what the task set says, from any thread ------------------------------------------
@@ -118,8 +118,8 @@ class Office:
         self.schedules.put(task, fresh=fresh and task.id not in self.schedules.known)
         self._stage_may_be_another(task)
         self._tell(TaskAdded, task)
-        if self._strays or self._stray_schedules:
-            self._on_loop(self._take_in, task.id)
+        if self._recovery.waits_for(task):
+            self._on_loop(self._recovery.take_in, task.id)
 
     def task_changed(self, task: Task[..., Any], old: TaskOptions) -> None:
         """See :class:`~task_thread.app.taskset.TaskHost`."""
@@ -133,7 +133,7 @@ class Office:
     def task_removed(self, task: Task[..., Any]) -> None:
         """See :class:`~task_thread.app.taskset.TaskHost`."""
         self.schedules.drop(task)
-        self._on_loop(self._end_stage, task.id)
+        self._on_loop(self.life_cycles.end, task.id)
         self._tell(TaskDeleted, task)
 
     def task_paused(self, task: Task[..., Any], paused: bool) -> None:
@@ -223,7 +223,7 @@ class Office:
             await ledger.open(self.app)
             for key, record in await ledger.read(SCHEDULE):
                 if isinstance(record, NotStorable):
-                    self._complain(record)
+                    self._recovery.complain(record)
                 else:
                     self.schedules.known[key] = record
             runs = await ledger.read(RUN)
@@ -231,9 +231,9 @@ class Office:
         self.schedules.begun = True
         self.tasks.attach(self)
         for key, record in list(self.schedules.known.items()):
-            self._restore_schedule(key, record)
+            self._recovery.schedule(key, record)
         for key, record in runs:
-            self._restore_run(key, record)
+            self._recovery.run(key, record)
 
     async def _watch_over(self) -> None:
         try:
@@ -248,50 +248,6 @@ class Office:
             self.dispatcher.close()
             self.dispatcher.cut_short()
         await self.close()
-
-    def _restore_schedule(self, key: str, record: Any) -> None:
-        """What app.schedule() made in an earlier life of the process, and nobody has made again."""
-        base = record["base"]
-        if key in self.tasks or record["fn"] is None:
-            return
-        if base is not None and base not in self.tasks:
-            self._stray_schedules.setdefault(base, []).append((key, record))
-            self._miss("a stored schedule waits for its task", schedule=key, task=base)
-            return
-        try:
-            self.tasks.restore(
-                key, function_of(record["fn"]) if base is None else self.tasks[base], record
-            )
-        except (UnknownTask, NotStorable, TypeError, ValueError) as error:
-            self._miss("a stored schedule can't go on", schedule=key, reason=error_line(error))
-
-    def _miss(self, event: str, **values: Any) -> None:
-        log_safely(self.app.logger, "warning", f"{event}; it is kept", **values)
-
-    def _restore_run(self, key: str, record: Any) -> None:
-        if isinstance(record, NotStorable):
-            self._complain(record)
-            return
-        name = record["task"]
-        if name not in self.tasks:
-            self._strays.setdefault(name, []).append((key, record))
-            self._miss("a stored run waits for its task", run=key, task=name)
-            return
-        run: Run[Any] = Run(
-            self.dispatcher, key, self.tasks[name], tuple(record["args"]), record["kwargs"],
-            record["priority"], durable=True,
-        )  # fmt: skip
-        self.dispatcher.readmit(run, restore(run, record))
-
-    def _take_in(self, id: str) -> None:
-        """A task is there again that stored runs have waited for."""
-        for key, record in self._stray_schedules.pop(id, ()):
-            self._restore_schedule(key, record)
-        for key, record in self._strays.pop(id, ()):
-            self._restore_run(key, record)
-
-    def _complain(self, error: NotStorable) -> None:
-        log_safely(self.app.logger, "error", "a record is damaged, and left alone", exc_info=error)
 
     def _store_trouble(self, error: StoreError) -> None:
         log_safely(
@@ -347,7 +303,7 @@ class Office:
                 await self.dispatcher.wait_idle()
         except TimeoutError:
             self.dispatcher.cut_short()
-        await self._end_stages(life.share(_RUNS_SHARE))
+        await self.life_cycles.end_all(life.share(_RUNS_SHARE))
 
     async def close(self) -> None:
         """Write what is left, and let go of everything."""
@@ -374,72 +330,11 @@ class Office:
                 for line in self.dispatcher.threads.left():
                     log_safely(self.app.logger, "warning", "a call was left behind: %s", line)
 
-    # ---- life-cycle tasks, on the loop ----------------------------------------------------
-
-    def stage_of(self, task: Task[..., Any]) -> Stage:
-        """The generator of a life-cycle task."""
-        self._look_at_stage(task)
-        known = self._stages.get(task.id)
-        if known is None:
-            desk = self.dispatcher
-            context = desk.context.copy()  # one for all its steps, which belong together
-
-            async def call(fn: Callable[[], Any]) -> Any:
-                return await desk.threads.call(fn, (), {}, context)
-
-            stage = Stage(task.fn, task.args, task.kwargs, call, name=task.name)
-            known = self._stages[task.id] = (_call_of(task), stage)
-        return known[1]
-
-    def _stage_may_be_another(self, task: Task[..., Any]) -> None:
-        """From any thread."""
-        if task.id in self._stages:  # one that is begun this moment looks by itself
-            self._on_loop(self._look_at_stage, task)
-
-    def _look_at_stage(self, task: Task[..., Any]) -> None:
-        """Where the task is another one by now, the old one's generator ends."""
-        known = self._stages.get(task.id)
-        if known is not None and (
-            not task.is_life_cycle or not all(map(is_, known[0], _call_of(task)))
-        ):
-            self._end_stage(task.id)
-
     def stage_ended(self, task: Task[..., Any]) -> None:
-        """It has ended by itself: no more ticks."""
-        self._stages.pop(task.id, None)
+        """A life-cycle task has ended by itself: no more ticks. On the loop."""
+        self.life_cycles.forget(task)
         self.schedules.drop(task)
 
-    def _end_stage(self, id: str) -> None:
-        known = self._stages.pop(id, None)
-        if known is not None:
-            stage = known[1]
-            self.app._taskthread.life.create_task(self._stop_stage(id, stage), "life-cycle")
-
-    async def _stop_stage(self, id: str, stage: Stage) -> None:
-        try:
-            await stage.stop()
-        except Exception as error:
-            log_safely(
-                self.app.logger, "error", "a life-cycle task raised at its end", task=id,
-                exc_info=error,
-            )  # fmt: skip
-
-    async def _end_stages(self, limit: float) -> None:
-        """Tell each one False, all at once, and give them until `limit`."""
-        stages, self._stages = self._stages, {}
-        if not stages:
-            return
-        ends = [
-            asyncio.create_task(self._stop_stage(id, stage)) for id, (_, stage) in stages.items()
-        ]
-        _, late = await asyncio.wait(ends, timeout=max(0.0, limit - monotonic()))
-        for end in late:
-            end.cancel()
-        if late:
-            await asyncio.wait(late, timeout=max(0.0, limit - monotonic()))
-
-
-def _call_of(task: Task[..., Any]) -> tuple[Any, ...]:
-    """What makes a generator another one. Compared by identity: each is replaced as a whole, and
-    an ``==`` of the user's may do anything."""
-    return (task, task.fn, task.args, task.kwargs)
+    def _stage_may_be_another(self, task: Task[..., Any]) -> None:
+        if self.life_cycles.has(task):  # one that is begun this moment looks by itself
+            self._on_loop(self.life_cycles.look_at, task)

@@ -66,7 +66,8 @@ class Schedules:
             task.id, trigger, task, after=until, coalesce=options.coalesce,
             grace=options.misfire_grace_time, paused=paused,
         )  # fmt: skip
-        self.scheduler.replace(entry)
+        if self.scheduler.replace(entry) is None and fresh:
+            self._office.log("warning", "scheduled for a time that has passed: no tick", task)
         if self.begun:
             task.seat = entry
         self.write(task)

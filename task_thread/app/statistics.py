@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from task_thread.app.run import Run, RunInfo
+from task_thread.app.run import Run
+from task_thread.app.runinfo import RunInfo
 from task_thread.app.words import ExecutorName, RunStatus
 
 if TYPE_CHECKING:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from task_thread.app.checks import check_text
+from task_thread.app.declaring import TRIGGER_OPTIONS, check_kind, options_for
 from task_thread.app.options import TaskOptions, changed
-from task_thread.app.signature import Shape, is_lasting, shape_of
+from task_thread.app.signature import shape_of
 from task_thread.app.task import Task, as_task
 from task_thread.app.triggers import Trigger, from_json, make_trigger
 from task_thread.errors import DuplicateTask, NotRunning, RegistryError, UnknownTask
@@ -163,14 +162,14 @@ class TaskSet:
             given = changed(base.options, options)
             base = base.base or base
         else:
-            given = _options_for(fn, options)
+            given = options_for(fn, options)
         if id is not None:
             check_text("a task's id", id)
         elif declared:
             id = given.name
         else:
             id = self._free_id(given.name if base is None else base.id)
-        _check_kind(fn, given)
+        check_kind(fn, given)
         task: Task[..., Any] = Task(self, id, fn, given, args, kwargs, base, declared)
         with self._lock:
             earlier = self._tasks.get(id)
@@ -224,7 +223,7 @@ class TaskSet:
         :raises DuplicateTask: a task of that id is there.
         """
         if isinstance(trigger, str):
-            own = {name: options.pop(name) for name in list(options) if name in _TRIGGER_OPTIONS}
+            own = {name: options.pop(name) for name in list(options) if name in TRIGGER_OPTIONS}
             trigger = make_trigger(trigger, **own)
         options["trigger"] = make_trigger(trigger)
         return self.add(
@@ -248,8 +247,8 @@ class TaskSet:
         if base is not None:
             given, fn = changed(base.options, {**options, "trigger": None}), base.fn
         else:
-            given = _options_for(fn, options)
-        _check_kind(fn, given)
+            given = options_for(fn, options)
+        check_kind(fn, given)
         return Task(self, given.name, fn, given)
 
     # ---- seeing ---------------------------------------------------------------------------
@@ -302,7 +301,7 @@ class TaskSet:
                 shape = shape_of(fn, options.echo)
             if options.trigger is not None:
                 shape.check(args, kwargs)
-            _check_kind(fn, options, shape)
+            check_kind(fn, options, shape)
             task.become(fn, args, kwargs, options, shape)
             try:
                 if self._host is not None:
@@ -381,9 +380,9 @@ class TaskSet:
             base = as_task(fn)
             function = fn if base is None else base.fn
             given = changed(
-                base.options if base is not None else _options_for(function, {}), options
+                base.options if base is not None else options_for(function, {}), options
             )
-            _check_kind(function, given)
+            check_kind(function, given)
             task: Task[..., Any] = Task(
                 self, id, function, given, tuple(record["args"]), record["kwargs"], base, False
             )
@@ -400,65 +399,6 @@ class TaskSet:
         """It was paused in an earlier life of the process."""
         with self._lock:
             self._paused.add(task.id)
-
-
-_TRIGGER_OPTIONS: Final = frozenset(
-    {
-        "at", "weeks", "days", "hours", "minutes", "seconds", "start", "end", "jitter",
-        "expression", "timezone",
-    }
-)  # fmt: skip
-
-
-def _options_for(fn: Callable[..., Any], options: Mapping[str, Any]) -> TaskOptions:
-    """The options for a function: what was said, and the rest from the function itself."""
-    defaults = _known_defaults(fn) if is_lasting(fn) else _defaults_of(fn)
-    return changed(defaults, options)
-
-
-def _defaults_of(fn: Callable[..., Any]) -> TaskOptions:
-    shape = shape_of(fn, echo=False)
-    inner = getattr(fn, "func", fn)  # a partial has no name of its own, nor has an object
-    name: str = getattr(inner, "__qualname__", type(inner).__qualname__)
-    name = name.rpartition("<locals>.")[2].replace("<lambda>", "lambda")
-    return TaskOptions(
-        name=name,
-        description=(inspect.getdoc(inner) or "").partition("\n")[0],
-        executor="loop" if shape.is_async else "thread",
-    )
-
-
-_known_defaults: Final = functools.lru_cache(maxsize=256)(_defaults_of)
-
-
-def _check_kind(fn: Callable[..., Any], options: TaskOptions, shape: Shape | None = None) -> None:
-    """:raises TypeError, ValueError: that function can't be run in that way."""
-    if shape is None:
-        shape = shape_of(fn, options.echo)
-    name = options.name
-    if options.executor == "loop" and not shape.is_async:
-        raise ValueError(f"{name}: executor='loop' is for async functions; others would block it")
-    if options.executor != "loop" and shape.is_async:
-        raise ValueError(f"{name}: async functions run on the loop, not in a {options.executor}")
-    if options.executor == "process":
-        from task_thread.app.processes import check_importable
-
-        if options.echo:
-            raise ValueError(f"{name}: a Run can't go to another process: echo needs a thread")
-        check_importable(fn)
-    if (
-        options.trigger is not None
-        and options.generate_handler is None
-        and (shape.is_generator or shape.is_async_generator)
-    ):
-        if options.echo:
-            raise ValueError(f"{name}: a life-cycle task has many runs, and echo gives it one")
-        if options.executor == "process":
-            raise ValueError(f"{name}: a life-cycle task lives in this process: loop or thread")
-    if options.generate_handler is not None and not (
-        shape.is_generator or shape.is_async_generator
-    ):
-        raise TypeError(f"{name}: generate_handler is for generators, and it is none")
 
 
 def _goes_on(task: Task[..., Any], earlier: Task[..., Any] | None) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from task_thread.app.app import TaskApp
-    from task_thread.app.run import RunInfo
+    from task_thread.app.runinfo import RunInfo
     from task_thread.app.statistics import AppStatistics, LaneStatistics
     from task_thread.core.thread import TaskThread
 

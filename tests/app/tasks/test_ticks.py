@@ -19,7 +19,7 @@ from task_thread.app import (
     RunStatus,
     TaskApp,
 )
-from task_thread.testing import StartThread, ThreadClock
+from task_thread.testing import StartThread, ThreadClock, ThreadLogs
 from tests.app.tasks.hands import (
     WITHIN,
     Gate,
@@ -291,3 +291,10 @@ def test_ticks_follow_the_manual_clock(
     manual_clock.advance(600)
     assert delayed.status is RunStatus.SUCCEEDED
     assert len(notes) == 10
+
+
+def test_a_date_that_has_passed_is_told(start_thread: StartThread, thread_logs: ThreadLogs) -> None:
+    app = start_thread(TaskApp("t"))
+    task = app.schedule(nothing, Date(datetime(2020, 1, 1, tzinfo=UTC)), id="late")
+    assert task.next_run_time is None
+    assert len(thread_logs.filter(level="warning", event="has passed")) == 1

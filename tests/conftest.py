@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # Started in the background of a shell: the programs that tests start would inherit it, and
-    # rightly not end on a SIGINT that tests send them.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Started in the background of a shell, or with nohup: the programs that tests start would inherit
+# that these are ignored, and rightly do nothing on one that tests send them.
+for _number, _default in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _default)

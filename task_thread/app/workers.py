@@ -67,7 +67,6 @@ class Workers:
         # Each worker has a context of its own: what a run sets there ends with it.
         task = new_task(self._loop, self._work(), name=self._name, context=self._context.copy())
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
     def _suspended(self) -> None:
         """The job of this worker waits for something: somebody else has to look for the rest."""
@@ -77,6 +76,13 @@ class Workers:
 
     async def _work(self) -> None:
         me: Any = asyncio.current_task()
+        try:
+            await self._do_jobs(me)
+        finally:
+            # Not by a callback of the task's end: that would be one more turn of the loop.
+            self.tasks.discard(me)
+
+    async def _do_jobs(self, me: asyncio.Task[Any]) -> None:
         clean = self._context
         pause_at = monotonic() + _SLICE
         while True:

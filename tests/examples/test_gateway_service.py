@@ -132,16 +132,19 @@ def test_as_a_daemon(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(r"Server: listening on (127\.0\.0\.1):(\d+)", line):
-                address = found[1], int(found[2])
-                send_to(address, 1)
-                process.send_signal(signal.SIGHUP)
-            elif "writing to" in line:
-                send_to(address, 2)
-                process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if found := re.search(r"Server: listening on (127\.0\.0\.1):(\d+)", line):
+                    address = found[1], int(found[2])
+                    send_to(address, 1)
+                    process.send_signal(signal.SIGHUP)
+                elif "writing to" in line:
+                    send_to(address, 2)
+                    process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()  # where it did not end by itself: else nobody here would either
     files = sorted(tmp_path.glob("readings-*.db"))
     assert len(files) == 2
     assert sorted(value for path in files for value in values_in(path)) == [1, 2]

@@ -46,10 +46,10 @@ demo: $(VENV)/.ready-demo
 test: $(VENV)/.ready-test
 	@$(PY) -m pytest tests --ignore=tests/benchmarks $(ARGS)
 
-# uvloop needs the interpreter lock, and newer versions of hypothesis bring Rust that has no wheel
+# uvloop needs the interpreter lock, and newer versions of hypothesis and typer bring Rust that has no wheel
 # for these interpreters; the tests of the project itself need tools with the same trouble.
 test-free-threaded: $(FT_VENV)/.ready
-	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/core tests/supervision tests/proof tests/testing \
+	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/app/tasks tests/app/pools tests/app/durable tests/core tests/supervision tests/proof tests/testing \
 	    tests/monitor tests/control tests/examples $(ARGS)
 
 check: $(VENV)/.ready-dev
@@ -93,7 +93,7 @@ $(FT_VENV)/.ready: pyproject.toml
 	@$(FREE_THREADED_PYTHON) -m venv $(FT_VENV)
 	@echo "setting up $(FT_VENV)"
 	@$(FT_VENV)/bin/python -m pip install --disable-pip-version-check -qq \
-	    --editable '.[app,cli,demo,testing]' pytest-timeout 'hypothesis<6.140'
+	    --editable '.[app,cli,demo,testing]' pytest-timeout 'hypothesis<6.140' 'typer<0.16'
 	@touch $@
 
 # The original library installs a package of this one's import name, so it never goes into .venv.

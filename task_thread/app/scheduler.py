@@ -55,6 +55,7 @@ class Scheduler:
     :param failed: called on the loop with an entry whose trigger failed to give a next time, and
         the error, after what was still due of it was fired. It is not due any more, until it is
         rescheduled.
+    :param gather: see ``GATHER``.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Scheduler:
         now: Callable[[], datetime],
         fire: Callable[[Entry, Due], None],
         failed: Callable[[Entry, Exception], None],
+        gather: float = GATHER,
     ) -> None:
         self._now = now
+        self._gather = gather
         self._fire = fire
         self._failed = failed
         self._lock = threading.Lock()
@@ -259,7 +262,7 @@ class Scheduler:
                 return
             self._awake_at = min(earliest, stamp + LOOK_AGAIN)
             # What is due already was left for another turn.
-            delay = 0.0 if self._awake_at <= stamp else max(GATHER, self._awake_at - stamp)
+            delay = 0.0 if self._awake_at <= stamp else max(self._gather, self._awake_at - stamp)
         self._timer = loop.call_at(loop.time() + delay, self._turn, loop)
 
     def _disarm(self) -> None:

@@ -94,13 +94,13 @@ class Desk:
     :ivar ahead: by how much the wall clock was set forward, in all.
     """
 
-    def __init__(self, *, start: bool = True) -> None:
+    def __init__(self, *, start: bool = True, gather: float = 0.0) -> None:
         self.loop = HandLoop()  # type: ignore[abstract]  # what a scheduler asks for is there
         self.ahead = timedelta(0)
         self.fired: list[Fired] = []
         self.failed: list[tuple[str, Exception]] = []
         self.on_fire: Callable[[Entry, Due], None] | None = None
-        self.scheduler = Scheduler(self.now, self._fire, self._fail)
+        self.scheduler = Scheduler(self.now, self._fire, self._fail, gather)
         if start:
             self.scheduler.start(self.loop)
             self.loop.settle()

@@ -401,3 +401,21 @@ def test_entries_say_who_they_are() -> None:
         f"Entry('a', Interval(seconds=5, start={at(5)!r}), next={at(5)}, paused=False)"
     )
     assert entry.next == at(0) + seconds(5)
+
+
+def test_what_comes_up_soon_after_a_fire_is_fired_together() -> None:
+    desk = Desk(gather=0.004)
+    for index in range(8):
+        desk.every(1, f"{index}")
+        desk.advance(0.001)
+    desk.advance(1.5)
+    moments = sorted({fired.now for fired in desk.fired})
+    assert [fired.key for fired in desk.fired] == [f"{index}" for index in range(8)]
+    assert moments == [pytest.approx(1.0), pytest.approx(1.004), pytest.approx(1.008)]
+
+
+def test_what_comes_up_alone_is_fired_on_time() -> None:
+    desk = Desk(gather=0.004)
+    desk.every(1, "a")
+    desk.advance(3.5)
+    assert [fired.now for fired in desk.fired] == [1.0, 2.0, 3.0]

@@ -202,6 +202,7 @@ class TaskApp(TaskThread):
             task.options.priority if priority is None else priority,
             None,
             call=None,
+            at_once=True,
         )
         try:
             return await run.result()

@@ -123,10 +123,12 @@ class Dispatcher:
         priority: int,
         delay: float | None,
         call: str | None,
+        at_once: bool = False,
     ) -> Run[Any]:
         """Take a call. See Task.add_task for what it raises.
 
         :param call: the arguments, as they are stored; None: it is not durable.
+        :param at_once: on the app's own loop: without a turn of it between.
         """
         durable = call is not None
         with self._lock:
@@ -144,7 +146,10 @@ class Dispatcher:
             if self._ringing:
                 return run
             self._ringing = True
-        self._ring()
+        if at_once and _get_running_loop() is self.app._taskthread.life.loop:
+            self.drain()
+        else:
+            self._ring()
         return run
 
     def cancel_run(self, run: Run[Any], reason: str) -> None:

@@ -29,11 +29,11 @@ def lateness(seconds: int, tasks: int) -> float:
 
 def adding_functions(size: int) -> float:
     """Microseconds to schedule each of so many to an app that runs, from another thread."""
+    return _adding(TaskApp("bench"), _tick, size)
 
-    async def tick() -> None:
-        pass
 
-    return _adding(TaskApp("bench"), tick, size)
+async def _tick() -> None:
+    """A function of a module, as a program's are."""
 
 
 def adding_tasks(size: int) -> float:

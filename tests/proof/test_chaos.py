@@ -41,7 +41,8 @@ def end_of_others(living: set[threading.Thread]) -> None:
     instance never began, since the tree ended first: its loop is closed, and it has a few
     milliseconds left. What does not end is a leak."""
     for thread in set(threading.enumerate()) - living:
-        thread.join(PATIENCE)
+        if not thread.name.startswith("asyncio_"):  # of the loop's executor, which stays
+            thread.join(PATIENCE)
 
 
 class Shaker:

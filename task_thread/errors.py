@@ -31,10 +31,18 @@
     │   ├── TimeLimitReached           it took longer than max_time     (also a TimeoutError)
     │   ├── WaitTimeout                it goes on; the wait for it ended (also a TimeoutError)
     │   └── WorkerDied                 its process died under it
-    ├── RegistryError                  tasks and runs by their names
+    ├── FlowError                      a flow gave no result, or can't do that now
+    │   ├── FlowFailed                 one of its tasks failed
+    │   ├── FlowCancelled              it was cancelled
+    │   └── FlowStateError             it can't do that in the state in which it is
+    ├── RegistryError                  tasks, runs, routines and flows by their names
     │   ├── UnknownTask                there is no task of that id      (also a LookupError)
     │   ├── UnknownRun                 no run, or no longer             (also a LookupError)
-    │   └── DuplicateTask              a task of that id is there       (also a ValueError)
+    │   ├── UnknownRoutine             there is no routine of that name (also a LookupError)
+    │   ├── UnknownFlow                no flow, or no longer            (also a LookupError)
+    │   ├── DuplicateTask              a task of that id is there       (also a ValueError)
+    │   ├── DuplicateRoutine           another routine has that name    (also a ValueError)
+    │   └── NotImportable              no class is found by that name   (also an ImportError)
     └── StoreError                     what shall last can't be stored
         ├── NotStorable                a value is no JSON               (also a ValueError)
         ├── StoreInUse                 another process has the file open
@@ -52,10 +60,16 @@ __all__ = [
     "AskTimeout",
     "ControlError",
     "Deadlock",
+    "DuplicateRoutine",
     "DuplicateTask",
     "FamilyError",
+    "FlowCancelled",
+    "FlowError",
+    "FlowFailed",
+    "FlowStateError",
     "InboxFull",
     "LifeError",
+    "NotImportable",
     "NotInThread",
     "NotRunning",
     "NotStorable",
@@ -80,6 +94,8 @@ __all__ = [
     "ThreadEnded",
     "TimeLimitReached",
     "TriggerNeverAgrees",
+    "UnknownFlow",
+    "UnknownRoutine",
     "UnknownRun",
     "UnknownTask",
     "Unreachable",
@@ -231,8 +247,40 @@ class WorkerDied(RunError):
     """The process that made the call died under it: killed, out of memory, crashed in C code."""
 
 
+class FlowError(TaskThreadError):
+    """A flow gave no result, or can't do what it was asked for."""
+
+
+class FlowFailed(FlowError):
+    """One of the flow's tasks failed. ``flows.resume(run_id)`` runs that task again.
+
+    :ivar run_id: the flow.
+    :ivar traceback: the text of the traceback, "" where there is none.
+    """
+
+    def __init__(self, message: str = "", run_id: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.traceback = traceback
+
+
+class FlowCancelled(FlowError):
+    """The flow was cancelled. It gave no result."""
+
+
+class FlowStateError(FlowError):
+    """The flow can't do that in the state in which it is. Nothing was changed.
+
+    :ivar state: which that is.
+    """
+
+    def __init__(self, message: str = "", state: str = "") -> None:
+        super().__init__(message)
+        self.state = state
+
+
 class RegistryError(TaskThreadError):
-    """A task or a run is not known by that name, or the name is taken."""
+    """A task, run, routine or flow is not known by that name, or the name is taken."""
 
 
 class UnknownTask(RegistryError, LookupError):
@@ -243,8 +291,24 @@ class UnknownRun(RegistryError, LookupError):
     """There is no run of that id, or it ended longer ago than the app's ``retention``."""
 
 
+class UnknownRoutine(RegistryError, LookupError):
+    """There is no routine of that name."""
+
+
+class UnknownFlow(RegistryError, LookupError):
+    """There is no flow of that run id, or it ended longer ago than it is kept."""
+
+
 class DuplicateTask(RegistryError, ValueError):
     """There is a task of that id already. Nothing was changed."""
+
+
+class DuplicateRoutine(RegistryError, ValueError):
+    """Another routine has that name. Nothing was changed."""
+
+
+class NotImportable(RegistryError, ImportError):
+    """No class is found by that import string, or it is no FlowTask."""
 
 
 class StoreError(TaskThreadError):

@@ -8,8 +8,8 @@ which zone that one was. Stamps of two different microseconds differ up to the y
 from __future__ import annotations
 
 import math
-from datetime import datetime
-from heapq import heapify, heappop, heappush
+from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ class Entry:
     :ivar coalesce: one run for all that is due; False: a run for each.
     :ivar grace: seconds; what is later is missed. None: any lateness is run.
     :ivar luck: decides about jitter; None where the trigger has none.
+    :ivar stride: from each of the trigger's times to the next one, where that is all there is to
+        know of it: it need not be asked. None: it must be.
     :ivar after: up to when it was judged, UTC; None: until it is added, which is where it begins.
     :ivar next: when it is due next, in the trigger's zone; it has passed already while it waits
         to be judged. None: there is no next time. Kept while it is paused.
@@ -50,6 +52,7 @@ class Entry:
         "coalesce",
         "grace",
         "luck",
+        "stride",
         "after",
         "next",
         "paused",
@@ -77,6 +80,7 @@ class Entry:
         self.coalesce = coalesce
         self.grace = grace
         self.luck: Luck | None = None
+        self.stride: timedelta | None = None
         self.after = after
         self.next: datetime | None = None
         self.paused = paused
@@ -138,22 +142,34 @@ class Agenda:
 
     def earliest(self) -> float:
         """When the next one comes up; ``NEVER``: none does."""
+        entry = self.first(NEVER)
+        return NEVER if entry is None else entry.stamp
+
+    def first(self, stamp: float) -> Entry | None:
+        """The first that comes up until `stamp`, left where it is. None: there is none."""
         heap = self._heap
         while heap:
-            stamp, ticket, entry = heap[0]
+            earliest, ticket, entry = heap[0]
             if ticket == entry.ticket:
-                return stamp
+                return entry if earliest <= stamp else None
             heappop(heap)
             self._dead -= 1
-        return NEVER
+        return None
 
     def take(self, stamp: float) -> Entry | None:
-        """The first that comes up until `stamp`, taken out: plan it again. None: there is none."""
-        if self.earliest() > stamp:
-            return None
-        entry = heappop(self._heap)[2]
-        entry.waits = False
+        """The same, taken out: plan it again."""
+        entry = self.first(stamp)
+        if entry is not None:
+            heappop(self._heap)
+            entry.waits = False
         return entry
+
+    def postpone(self, entry: Entry, stamp: float) -> None:
+        """Let `entry` come up at `stamp`. Only for what :meth:`first` has just given: it is planned
+        anew in one step, and not taken out of the heap and put in again."""
+        entry.stamp = stamp
+        entry.ticket = ticket = next(self._tickets)
+        heapreplace(self._heap, (stamp, ticket, entry))
 
     def __len__(self) -> int:
         """How many entries wait to come up."""

@@ -112,7 +112,7 @@ class Attempt:
         if task.options.max_time is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(task.options.max_time, self._overdue)
-        if task.is_plain and not self._desk.middlewares and not task.is_life_cycle:
+        if task.is_plain and not self._desk.middlewares:
             return task.fn(*run.args, **run.kwargs)  # type: ignore[no-any-return]
         return self._drive()
 

@@ -35,10 +35,11 @@ class Bands(Generic[T]):
     :param reserve_normal: places more for NORMAL and what goes before it.
     :param reserve_high: places more for HIGH and CRITICAL.
     :ivar running: how many were taken and are not done.
+    :ivar waiting: all that wait, with their priorities. To be read only.
     :raises ValueError: a size below 1, a negative reserve, or a reserve without a size.
     """
 
-    __slots__ = ("_bounds", "_empty", "_order", "_queues", "_size", "_where", "running")
+    __slots__ = ("_bounds", "_empty", "_order", "_queues", "_size", "running", "waiting")
 
     def __init__(self, size: int | None, reserve_normal: int = 0, reserve_high: int = 0) -> None:
         if size is not None and size < 1:
@@ -51,7 +52,7 @@ class Bands(Generic[T]):
         self._size = size
         normal = (size or 0) + reserve_normal
         self._bounds = (normal, normal + reserve_high)  # for NORMAL, for HIGH
-        self._where: dict[T, int] = {}  # all that wait, with their priorities
+        self.waiting: dict[T, int] = {}
         # A queue for each priority. Ordered dictionaries: one is taken from the front, or out of
         # the middle, at the same small cost.
         self._queues: dict[int, OrderedDict[T, None]] = {}
@@ -63,18 +64,18 @@ class Bands(Generic[T]):
 
         :raises ValueError: it waits already.
         """
-        if item in self._where:
+        if item in self.waiting:
             raise ValueError(f"it waits already: {item!r}")
         queue = self._queues.get(priority)
         if queue is None:
             queue = self._queues[priority] = OrderedDict()
             heappush(self._order, priority)
         queue[item] = None
-        self._where[item] = priority
+        self.waiting[item] = priority
 
     def take(self) -> T | None:
         """The next one that may start now, which runs from now on; None: nobody may, or waits."""
-        if not self._where:
+        if not self.waiting:
             return None
         order, queues = self._order, self._queues
         while not (queue := queues[order[0]]):
@@ -84,7 +85,7 @@ class Bands(Generic[T]):
         if size is not None and running >= size and not self._in_reserve(order[0]):
             return None
         item, _ = queue.popitem(last=False)
-        del self._where[item]
+        del self.waiting[item]
         if not queue:
             self._emptied()
         self.running = running + 1
@@ -110,7 +111,7 @@ class Bands(Generic[T]):
 
     def discard(self, item: T) -> bool:
         """Take a waiting one out. False: it does not wait."""
-        priority = self._where.pop(item, None)
+        priority = self.waiting.pop(item, None)
         if priority is None:
             return False
         queue = self._queues[priority]
@@ -132,7 +133,7 @@ class Bands(Generic[T]):
 
     def ready(self) -> bool:
         """Whether :meth:`take` would give one."""
-        if not self._where:
+        if not self.waiting:
             return False
         if self._size is None or self.running < self._size:
             return True
@@ -140,11 +141,11 @@ class Bands(Generic[T]):
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._where)
+        return len(self.waiting)
 
     def __contains__(self, item: object) -> bool:
         """Whether it waits."""
-        return item in self._where
+        return item in self.waiting
 
     def items(self) -> list[T]:
         """All that wait, the next one first."""

@@ -47,6 +47,8 @@ from task_thread.core.lifecycle import FINAL
 from task_thread.errors import NotRunning, RunCancelled, ThreadEnded
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import structlog
 
     from task_thread.app.ledger import Ledger
@@ -342,19 +344,40 @@ class Dispatcher:
         else:
             self.queue(run)
 
-    def make_tick(self, task: Task[..., Any]) -> Run[Any]:
+    def make_tick(self, task: Task[..., Any], due: datetime, stands_for: int) -> Run[Any]:
         """A run of `task` with the task's own arguments, admitted but not queued."""
         with self._lock:
             self._number += 1
             number = self._number
-        durable = self.office.is_durable(task) and not task.is_life_cycle
+        ledger = self.ledger
+        durable = ledger is not None and self.office.is_durable(task) and not task.is_life_cycle
         run: Run[Any] = Run(
             self, f"{self.prefix}{number}", task, task.args, task.kwargs,
             task.options.priority, durable,
         )  # fmt: skip
+        run.due, run.stands_for = due, stands_for
         self.runs[run.id] = run
-        if durable and self.ledger is not None:
-            self.ledger.note(run)
+        if durable and ledger is not None:
+            ledger.note(run)
+        return run
+
+    def start(
+        self, task: Task[..., Any], args: tuple[Any, ...], then: Callable[[Run[Any]], None]
+    ) -> Run[Any]:
+        """Have `task` run for somebody within the app, who keeps account of it himself: it is not
+        durable, and nobody can ask for it by its id.
+
+        :param then: called when its outcome is decided; ``run._outcome`` says which.
+        """
+        with self._lock:
+            self._number += 1
+            number = self._number
+        run: Run[Any] = Run(
+            self, f"{self.prefix}{number}", task, args, {}, task.options.priority, False
+        )
+        run.then = then
+        self.runs[run.id] = run
+        self.queue(run)
         return run
 
     # ---- queues, on the loop --------------------------------------------------------------
@@ -371,7 +394,7 @@ class Dispatcher:
 
     def _take(self) -> Job | None:
         for lane in self._order:
-            while (run := lane.take()) is not None:
+            while lane.waiting and (run := lane.take()) is not None:
                 if not run._settled:
                     return Attempt(run, self, lane)
                 lane.done()
@@ -403,7 +426,9 @@ class Dispatcher:
         options = run.task.options
         if isinstance(error, asyncio.CancelledError):
             run._outcome = RunStatus.CANCELLED
-        elif options.is_retried(run.attempt, error) and not (self.closing and not run.durable):
+        elif options.is_retried(run.attempt, error) and not (
+            self.closing and not run.durable and run.then is None
+        ):
             self._retry(run, options)
             return
         else:
@@ -441,7 +466,7 @@ class Dispatcher:
         stored = run.durable and self.ledger is not None
         if stored and self.ledger is not None:
             self.ledger.settle(run)
-        if run._outcome is RunStatus.FAILED:
+        if run._outcome is RunStatus.FAILED and run.then is None:
             self.office.log("error", "run failed", run, exc_info=run.exception)
         if run.due is not None:  # after the run's end was noted: else a kill could part the two
             self.office.tick_ended(run.task)
@@ -452,7 +477,11 @@ class Dispatcher:
         """Its outcome is on disk, where it belongs there: everyone may know."""
         callbacks = run._publish()
         self.counts[run.status] += 1
-        self.ended.add(run)
+        if run.then is None:
+            self.ended.add(run)
+        else:
+            self.runs.pop(run.id, None)
+            run.then(run)
         for callback in callbacks:
             self.notices.call(callback, run)
         if self.notices.wanted and run.status.is_final:

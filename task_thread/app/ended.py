@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from task_thread.app.run import Run
 
 __all__ = ["Ended"]
 
+_SHARE: Final = 0.1  # of the retention: those that end within it are forgotten together
+
 
 class Ended:
     """Forgets each run some time after its end. On the app's loop.
+
+    Neither a timer nor a date for each: those that end within a tenth of the retention are one
+    batch, which is forgotten when the last one of it has had its time.
 
     :param runs: all runs by id, from which they are taken.
     :param retention: seconds.
@@ -24,31 +29,38 @@ class Ended:
         self._loop = loop
         self._runs = runs
         self._retention = retention
-        self._order: deque[tuple[float, str]] = deque()
+        self._batch: list[str] = []  # a timer is set for when it is complete, unless it is empty
+        self._batches: deque[tuple[float, list[str]]] = deque()  # when they are to be forgotten
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, run: Run[Any]) -> None:
         """It has ended just now."""
-        self._order.append((self._loop.time() + self._retention, run.id))
-        if self._timer is None:
-            self._arm()
+        if not self._batch:
+            self._look_at(self._loop.time() + self._retention * _SHARE)
+        self._batch.append(run.id)
 
-    def _arm(self) -> None:
-        # Not a timer for each: one, for the oldest, and not more often than ten times within the
-        # retention.
-        soonest = self._loop.time() + self._retention / 10
-        self._timer = self._loop.call_at(max(self._order[0][0], soonest), self._sweep)
-
-    def _sweep(self) -> None:
+    def _look(self) -> None:
         now = self._loop.time()
-        while self._order and self._order[0][0] <= now:
-            self._runs.pop(self._order.popleft()[1], None)
-        self._timer = None
-        if self._order:
-            self._arm()
+        if self._batch:
+            self._batches.append((now + self._retention, self._batch))
+            self._batch = []
+        while self._batches and self._batches[0][0] <= now:
+            for id in self._batches.popleft()[1]:
+                self._runs.pop(id, None)
+        self.close()
+        if self._batches:
+            self._look_at(self._batches[0][0])
+
+    def _look_at(self, when: float) -> None:
+        """Look then, if not before."""
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look)
 
     def close(self) -> None:
-        """No more sweeps."""
+        """No more looks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -25,8 +25,8 @@ from task_thread.errors import NotStorable, StoreError, StoreFailed
 
 __all__ = ["Journal", "Stored"]
 
-Stored = Callable[[StoreError | None], None]
-"""Told that a change is on disk, with None, or why it is not."""
+Stored = Callable[[StoreError | None], bool | None]
+"""Told that a change is on disk, with None, or why not; returns True then to be told again."""
 
 _Place = tuple[str, str]  # kind and key of a record
 _Group = dict[_Place, Change]
@@ -89,8 +89,10 @@ class Journal:
         """Write `change` down, soon. Does not wait.
 
         :param stored: called on the loop when the change, or one that was put later and replaces
-            it, is on disk, with None; or once with the error when the first try to write it has
-            failed. The change is still kept then, and tried again.
+            it, is on disk, with None; or with the error when the first try to write it has failed.
+            The change is still kept then, and tried again. Where the callback returns True it
+            is told how that went as well, and so on: until the change was written (None), refused
+            for good (NotStorable), or lost in ``close()``.
         :raises NotStorable: it can't be stored. Nothing was changed.
         :raises StoreFailed: the journal is closed.
         """
@@ -147,6 +149,7 @@ class Journal:
             error = self._lost()
             stored, self._stored = self._stored, []
             self._tell(stored, error, {})
+            self._stored = []  # there is nothing more to tell
             self._end_flushes(self._puts, error)
             raise error
 
@@ -235,8 +238,15 @@ class Journal:
         error: StoreError | None,
         refused: dict[_Place, StoreError],
     ) -> None:
-        for place, callback in stored:
-            self._call(callback, refused.get(place, error) if refused else error)
+        """:param error: why the group was not written, and is tried again."""
+        again: list[tuple[_Place, Stored]] = []
+        for told in stored:
+            place, callback = told
+            more = self._call(callback, refused.get(place, error) if refused else error)
+            if more is True and error is not None and place not in refused:
+                again.append(told)
+        if again:  # before what was put meanwhile
+            self._stored = again + self._stored
 
     def _end_flushes(self, puts: int, error: StoreError | None) -> None:
         """End the flushes that wait for so many puts, or fewer."""
@@ -252,14 +262,15 @@ class Journal:
             else:
                 written.set_exception(error)
 
-    def _call(self, callback: Callable[[Any], None], argument: object) -> None:
+    def _call(self, callback: Callable[[Any], bool | None], argument: object) -> bool | None:
         """Call what is not the journal's; what it raises is reported as of any callback."""
         try:
-            callback(argument)
+            return callback(argument)
         except Exception as error:
             self._loop.call_exception_handler(
                 {"message": f"the journal called {callback!r}", "exception": error}
             )
+            return None
 
     def _lost(self) -> StoreFailed:
         why = "the time was up" if self.failed is None else self.failed

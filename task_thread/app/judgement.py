@@ -1,14 +1,14 @@
 """What becomes of an entry that has come up, and when it comes up next.
 
-Pure. The rule is that of ``schedule.py``; here is the short way for what happens a thousand times
-a second, one time due and not late, for which the trigger is asked once. And here a trigger that
-fails, or gives what is no later time, is told from one that works: that one would come up again
-and again, for ever.
+Pure. The rule is that of ``schedule.py``; here are the short ways for what happens a thousand times
+a second, one time due and not late: the trigger is asked once, or, where its times are evenly
+spaced, not at all. And here a trigger that fails, or gives what is no later time, is told from one
+that works: that one would come up again and again, for ever.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from task_thread.app.agenda import NEVER, Entry
@@ -19,7 +19,7 @@ from task_thread.app.triggers.combine import AllOf
 from task_thread.app.triggers.luck import Luck, luck_of
 from task_thread.errors import TriggerNeverAgrees
 
-__all__ = ["Beginning", "Verdict", "begin", "judge"]
+__all__ = ["Beginning", "Verdict", "begin", "judge", "on_time"]
 
 _DOUBT: Final = 2e-6  # seconds within which stamps are not trusted to tell on which side one is
 
@@ -29,6 +29,7 @@ class Beginning(NamedTuple):
 
     trigger: Trigger
     luck: Luck | None
+    stride: timedelta | None
     after: datetime
     next: datetime | None
     stamp: float
@@ -57,7 +58,27 @@ def begin(key: str, trigger: Trigger, after: datetime) -> Beginning:
     trigger = trigger.anchored(after)
     luck = luck_of(key) if _has_jitter(trigger) else None
     coming = trigger.next(after, luck)
-    return Beginning(trigger, luck, after, coming, _stamp(trigger, coming, after))
+    stamp = _stamp(trigger, coming, after)
+    return Beginning(trigger, luck, _stride_of(trigger), after, coming, stamp)
+
+
+def on_time(entry: Entry, now: datetime, stamp: float) -> datetime | None:
+    """When `entry`, whose next time has come, is due after that, if that time is to be run, and
+    nothing else is due, and the trigger need not be asked for it. None: :func:`judge` it.
+
+    :param now: UTC.
+    :param stamp: of `now`.
+    """
+    time, stride, grace = entry.next, entry.stride, entry.grace
+    if stride is None or time is None:
+        return None
+    try:
+        coming = time + stride
+    except OverflowError:  # where the calendar ends
+        return None
+    if coming <= now or (grace is not None and stamp - time.timestamp() >= grace - _DOUBT):
+        return None
+    return coming
 
 
 def judge(entry: Entry, time: datetime, after: datetime, now: datetime, stamp: float) -> Verdict:
@@ -111,6 +132,14 @@ def _stamp(trigger: Trigger, time: datetime | None, after: datetime) -> float:
     if stamp <= after.timestamp():
         raise ValueError(f"{trigger!r} was asked what comes after {after}, and gave {time}")
     return stamp
+
+
+def _stride_of(trigger: Trigger) -> timedelta | None:
+    """From each of its times to the next one, if they never end, are in UTC, and nothing else is to
+    be known. Not of a subclass: it may say anything."""
+    if type(trigger) is not Interval or trigger.end is not None or trigger.jitter != 0:
+        return None
+    return None if trigger.start is None or trigger.start.tzinfo is not UTC else trigger.period
 
 
 def _has_jitter(trigger: Trigger) -> bool:

@@ -70,6 +70,16 @@ class Ledger:
         await self._store.open(owner)
         self._journal = Journal(self._store, self._loop, self._trouble)
 
+    @property
+    def journal(self) -> Journal:
+        """What writes to the store: other layers' records go the same way.
+
+        :raises StoreFailed: it is closed.
+        """
+        if self._journal is None:
+            raise StoreFailed(f"the store {self._store.address} is closed")
+        return self._journal
+
     async def read(self, kind: str) -> list[tuple[str, Any]]:
         """All live records, each as what :func:`from_bytes` makes of it, or the error."""
         found: list[tuple[str, Any]] = []

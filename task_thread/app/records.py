@@ -20,11 +20,15 @@ __all__ = [
     "RUN",
     "SCHEDULE",
     "VERSION",
+    "Fields",
     "RunRecord",
     "ScheduleRecord",
     "call_text",
     "check_storable",
     "from_bytes",
+    "is_a",
+    "is_count",
+    "is_time",
     "moment",
     "stamp",
     "to_bytes",
@@ -115,9 +119,14 @@ def call_text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return text
 
 
-def from_bytes(kind: str, key: str, value: bytes) -> Any:
+Fields = Mapping[str, Callable[[Any], bool]]
+"""The fields that a record has to have, each with what says whether a value fits."""
+
+
+def from_bytes(kind: str, key: str, value: bytes, fields: Fields | None = None) -> Any:
     """The record: a RunRecord or a ScheduleRecord, each field of the type that it has there.
 
+    :param fields: those of other kinds of records, whose layer knows them.
     :raises StoreTooNew: a later version wrote it.
     :raises NotStorable: it is none.
     """
@@ -134,41 +143,45 @@ def from_bytes(kind: str, key: str, value: bytes) -> Any:
             f"{what} was written by a later version ({version}, this one knows {VERSION}): "
             "install that one again"
         )
-    for name, fits in _FIELDS[kind].items():
+    for name, fits in (_FIELDS[kind] if fields is None else fields).items():
         if name not in record or not fits(record[name]):
             raise NotStorable(f"{what} can't be read ({name}): {show(value)}")
     return record
 
 
-def _is(*kinds: type) -> Callable[[Any], bool]:
+def is_a(*kinds: type) -> Callable[[Any], bool]:
+    """Says whether a value is of one of these types."""
     return lambda value: type(value) in kinds
 
 
-def _is_time(value: Any) -> bool:
+def is_time(value: Any) -> bool:
+    """Whether it is seconds since 1970, before the year 9999."""
     return type(value) in (int, float) and 0 <= value < _LAST_TIME
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number from 0 on."""
     return type(value) is int and value >= 0
 
 
 _LAST_TIME: Final = 253_402_300_000  # in the year 9999
 _FIELDS: Final[dict[str, dict[str, Callable[[Any], bool]]]] = {
     RUN: {
-        "task": _is(str), "name": _is(str),
+        "task": is_a(str), "name": is_a(str),
         "executor": lambda value: value in get_args(ExecutorName),
-        "args": _is(list), "kwargs": _is(dict), "priority": _is(int),
-        "status": lambda value: value in set(RunStatus), "attempt": _is_count,
-        "starts": _is_count, "queued": _is_time, "started": _is_time, "ended": _is_time,
-        "not_before": _is_time, "due": _is_time, "stands_for": _is_count,
-        "result": lambda _: True, "returned": lambda _: True, "error": _is(str),
-        "traceback": _is(str),
+        "args": is_a(list), "kwargs": is_a(dict), "priority": is_a(int),
+        "status": lambda value: isinstance(value, str) and value in set(RunStatus),
+        "attempt": is_count,
+        "starts": is_count, "queued": is_time, "started": is_time, "ended": is_time,
+        "not_before": is_time, "due": is_time, "stands_for": is_count,
+        "result": lambda _: True, "returned": lambda _: True, "error": is_a(str),
+        "traceback": is_a(str),
     },
     SCHEDULE: {
-        "base": _is(str, type(None)), "fn": _is(str, type(None)), "args": _is(list),
-        "kwargs": _is(dict), "declared": _is(dict, type(None)), "said": _is(dict),
-        "trigger": _is(dict),
-        "until": _is_time, "paused": _is(bool), "options": _is(dict),
+        "base": is_a(str, type(None)), "fn": is_a(str, type(None)), "args": is_a(list),
+        "kwargs": is_a(dict), "declared": is_a(dict, type(None)), "said": is_a(dict),
+        "trigger": is_a(dict),
+        "until": is_time, "paused": is_a(bool), "options": is_a(dict),
     },
 }  # fmt: skip
 

@@ -114,6 +114,7 @@ class Run(Generic[R]):
         "starts",
         "status",
         "task",
+        "then",
         "value",
     )
 
@@ -145,6 +146,7 @@ class Run(Generic[R]):
         self.return_value: Any = None
         self.exception: BaseException | None = None
         self.progress_made = NO_PROGRESS
+        self.then: Callable[[Run[Any]], None] | None = None  # who within the app wants to know
         self._trace: TracebackType | None = None
         self._queued_at = time()
         self._started_at = self._ended_at = 0.0

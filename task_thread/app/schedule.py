@@ -9,10 +9,9 @@ division where the trigger can do that, and up to a limit where it must be walke
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from task_thread.app.triggers.base import COUNTED, Count, Trigger
 from task_thread.app.triggers.luck import Luck
@@ -27,8 +26,7 @@ LISTED: Final = 100
 _INSTANT: Final = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class DueRun:
+class DueRun(NamedTuple):
     """One run that is due.
 
     :ivar at: when it was due; of several the latest.
@@ -39,8 +37,7 @@ class DueRun:
     stands_for: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """What :func:`due` found.
 
     :ivar runs: what is to be run now, in order.

@@ -21,8 +21,8 @@ from datetime import datetime
 from typing import Final
 
 from task_thread.app.agenda import NEVER, Agenda, Entry, check_grace
-from task_thread.app.judgement import Beginning, Verdict, begin, judge
-from task_thread.app.schedule import Due
+from task_thread.app.judgement import Beginning, Verdict, begin, judge, on_time
+from task_thread.app.schedule import Due, DueRun
 from task_thread.app.triggers.base import Trigger
 from task_thread.errors import DuplicateTask, UnknownTask
 
@@ -47,7 +47,7 @@ class Scheduler:
 
     Ownership: the agenda, its entries, ``_loop`` and ``_awake_at`` are shared, and guarded by
     ``_lock``; ``_timer`` belongs to the loop, on which alone ``_loop`` is written. A trigger is
-    asked without the lock being held, and so are `fire` and `failed`.
+    asked without the lock being held, and so are `fire`, `failed` and `tick` called.
 
     :param now: the wall clock: an aware datetime in UTC. Called from any thread.
     :param fire: called on the loop with an entry and what is due of it: runs, missed times, or
@@ -56,6 +56,8 @@ class Scheduler:
         the error, after what was still due of it was fired. It is not due any more, until it is
         rescheduled.
     :param gather: see ``GATHER``.
+    :param tick: called instead of `fire` with an entry and the time at which it was due, where that
+        is to be run and there is nothing else to tell: mostly. None: `fire` is told of that too.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class Scheduler:
         fire: Callable[[Entry, Due], None],
         failed: Callable[[Entry, Exception], None],
         gather: float = GATHER,
+        tick: Callable[[Entry, datetime], None] | None = None,
     ) -> None:
         self._now = now
         self._gather = gather
         self._fire = fire
         self._failed = failed
+        self._tick = self._fire_one if tick is None else tick
         self._lock = threading.Lock()
         self._agenda = Agenda()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -221,18 +225,43 @@ class Scheduler:
         stamp = now.timestamp()
         end = loop.time() + SLICE
         while self._loop is loop:
-            with self._lock:
-                entry = self._agenda.take(stamp)
-                if entry is None:
-                    return
-                ticket, time, after = entry.ticket, entry.next, entry.after
-            assert time is not None  # what has no next time
-            assert after is not None  # or was not entered, does not come up
-            verdict = judge(entry, time, after, now, stamp)
-            if self._settle(entry, ticket, verdict, stamp):
-                self._tell(entry, verdict)
+            if not self._fire_on_time(now, stamp) and not self._fire_as_judged(now, stamp):
+                return
             if loop.time() >= end:
                 return
+
+    def _fire_on_time(self, now: datetime, stamp: float) -> bool:
+        """Fire the first one, if its trigger need not be asked for that. Returns whether it did."""
+        with self._lock:
+            entry = self._agenda.first(stamp)
+            if entry is None:
+                return False
+            coming = on_time(entry, now, stamp)
+            if coming is None:
+                return False
+            time, entry.after, entry.next = entry.next, now, coming
+            self._agenda.postpone(entry, coming.timestamp())
+        assert time is not None  # it has come up
+        self._tick(entry, time)
+        return True
+
+    def _fire_one(self, entry: Entry, time: datetime) -> None:
+        assert entry.after is not None  # it was judged
+        self._fire(entry, Due((DueRun(time),), (), 0, True, entry.after, entry.next))
+
+    def _fire_as_judged(self, now: datetime, stamp: float) -> bool:
+        """Fire the first one, or whatever it comes to. Returns whether there was one."""
+        with self._lock:
+            entry = self._agenda.take(stamp)
+            if entry is None:
+                return False
+            ticket, time, after = entry.ticket, entry.next, entry.after
+        assert time is not None  # what has no next time
+        assert after is not None  # or was not entered, does not come up
+        verdict = judge(entry, time, after, now, stamp)
+        if self._settle(entry, ticket, verdict, stamp):
+            self._tell(entry, verdict)
+        return True
 
     def _settle(self, entry: Entry, ticket: int, verdict: Verdict, stamp: float) -> bool:
         """Write the verdict down. False: it is void, the entry was changed meanwhile."""
@@ -263,7 +292,11 @@ class Scheduler:
             self._awake_at = min(earliest, stamp + LOOK_AGAIN)
             # What is due already was left for another turn.
             delay = 0.0 if self._awake_at <= stamp else max(self._gather, self._awake_at - stamp)
-        self._timer = loop.call_at(loop.time() + delay, self._turn, loop)
+        self._timer = loop.call_at(loop.time() + delay, self._rung, loop)
+
+    def _rung(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None  # it has gone off
+        self._turn(loop)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -288,7 +321,7 @@ class Scheduler:
         return beginning.next
 
     def _plan(self, entry: Entry, beginning: Beginning) -> None:
-        entry.trigger, entry.luck, entry.after, entry.next, stamp = beginning
+        entry.trigger, entry.luck, entry.stride, entry.after, entry.next, stamp = beginning
         self._agenda.plan(entry, stamp)
 
     def _known(self, key: str) -> Entry:

@@ -43,7 +43,7 @@ class Schedules:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self.scheduler = Scheduler(_wall_clock, self._fire, self._failed)
+        self.scheduler = Scheduler(_wall_clock, self._fire, self._failed, tick=self._tick)
         self.begun = False  # the app runs, or has run
         self.known: dict[str, ScheduleRecord] = {}  # from the store, by the tasks' ids
 
@@ -137,6 +137,12 @@ class Schedules:
     def _fire(self, entry: Entry, due: Due) -> None:
         task: Task[..., Any] = entry.payload
         self._office.dispatcher.ticks.fire(task, due)
+        if self._office.ledger is not None:
+            self.write(task)
+
+    def _tick(self, entry: Entry, at: datetime) -> None:
+        task: Task[..., Any] = entry.payload
+        self._office.dispatcher.ticks.tick(task, at)
         if self._office.ledger is not None:
             self.write(task)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 __all__ = ["Shape", "is_lasting", "shape_of"]
@@ -22,8 +22,9 @@ class Shape:
 
     :param fn: any callable: a function, a method, a partial, an object with ``__call__``.
     :param echo: it is given its Run first.
+    :param reserved: keywords that whoever calls it keeps for himself.
     :raises TypeError: it can't be called, takes no first argument though it should, or has a
-        keyword of a name that ``add_task`` keeps for itself.
+        keyword of a name that is reserved.
     """
 
     __slots__ = (
@@ -31,7 +32,9 @@ class Shape:
         "is_async", "is_async_generator", "is_generator",
     )  # fmt: skip
 
-    def __init__(self, fn: Callable[..., Any], echo: bool) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], echo: bool, *, reserved: Collection[str] = _RESERVED
+    ) -> None:
         if not callable(fn):
             raise TypeError(f"a task is a function, not {fn!r}")
         inner: Any = fn
@@ -47,13 +50,13 @@ class Shape:
         self._signature = _signature(fn)
         self._least, self._most = 0, -1  # nothing is certain: always ask the signature
         if self._signature is not None:
-            self._count(self._signature)
+            self._count(self._signature, reserved)
 
-    def _count(self, signature: inspect.Signature) -> None:
+    def _count(self, signature: inspect.Signature, reserved: Collection[str]) -> None:
         """How many plain arguments certainly fit, so that the usual call is judged by counting."""
         parameters = list(signature.parameters.values())
         for each in parameters:
-            if each.kind is each.KEYWORD_ONLY and each.name in _RESERVED:
+            if each.kind is each.KEYWORD_ONLY and each.name in reserved:
                 raise TypeError(
                     f"{self._name}: add_task() keeps {' and '.join(_RESERVED)} for itself: call "
                     f"the parameter {each.name!r} otherwise"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from task_thread.app.sqlite_thread import SqliteThread
-from task_thread.app.store import Change, check
+from task_thread.app.store import Change, check, check_limit
 from task_thread.errors import StoreFailed, StoreInUse
 
 if TYPE_CHECKING:
@@ -81,6 +81,15 @@ class SqliteStore:
     async def get(self, kind: str, key: str) -> bytes | None:
         """See :meth:`Store.get`. From any loop."""
         return await self._opened().read(lambda database: database.get(kind, key))
+
+    async def under(
+        self, kind: str, prefix: str, *, limit: int | None = None, reverse: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """See :meth:`Store.under`. From any loop."""
+        check_limit(limit)
+        return await self._opened().read(
+            lambda database: database.under(kind, prefix, limit, reverse)
+        )
 
     async def write(self, changes: Sequence[Change]) -> None:
         """See :meth:`Store.write`. From any loop."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from task_thread.app.sqlite_file import StoreFile
 from task_thread.app.sqlite_tables import connect
-from task_thread.app.store import Change
+from task_thread.app.store import Change, end_of
 
 __all__ = ["Database"]
 
@@ -105,12 +105,9 @@ class Database:
 
         :raises Exception: one of ``sqlite_errors.ERRORS``.
         """
-        return [
-            (_expect(str, key), _expect(bytes, value))
-            for key, value in self._select(
-                "SELECT key, value FROM record WHERE kind = ? AND live ORDER BY seq", kind
-            )
-        ]
+        return _pairs(
+            self._select("SELECT key, value FROM record WHERE kind = ? AND live ORDER BY seq", kind)
+        )
 
     def get(self, kind: str, key: str) -> bytes | None:
         """See ``Store.get``.
@@ -120,6 +117,27 @@ class Database:
         rows = self._select("SELECT value FROM record WHERE kind = ? AND key = ?", kind, key)
         return _expect(bytes, rows[0][0]) if rows else None
 
+    def under(
+        self, kind: str, prefix: str, limit: int | None = None, reverse: bool = False
+    ) -> list[tuple[str, bytes]]:
+        """See ``Store.under``.
+
+        :raises Exception: one of ``sqlite_errors.ERRORS``.
+        """
+        # Two bounds, which the index of (kind, key) knows, in its order: LIKE sees a pattern in %
+        # and _, and takes "a" for "A".
+        end = end_of(prefix)
+        return _pairs(
+            self._select(
+                "SELECT key, value FROM record WHERE kind = ? AND key >= ?"
+                + (" AND key < ?" if end is not None else "")
+                + (" ORDER BY key DESC" if reverse else " ORDER BY key")
+                + " LIMIT ?",
+                *((kind, prefix) if end is None else (kind, prefix, end)),
+                -1 if limit is None else limit,
+            )
+        )
+
     def close(self) -> None:
         """Close it, and let others have the file. Once."""
         try:
@@ -127,7 +145,7 @@ class Database:
         finally:
             self._file.release()
 
-    def _select(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+    def _select(self, sql: str, *values: str | int) -> list[tuple[Any, ...]]:
         # Closed at once: one that has failed halfway would hold on to what the file was then, as
         # long as its error is held by somebody.
         with closing(self._connection.execute(sql, values)) as cursor:
@@ -165,6 +183,10 @@ def _many(
         while len(rows) - done >= size:
             connection.execute(statement, list(chain.from_iterable(rows[done : done + size])))
             done += size
+
+
+def _pairs(rows: Iterable[tuple[Any, ...]]) -> list[tuple[str, bytes]]:
+    return [(_expect(str, key), _expect(bytes, value)) for key, value in rows]
 
 
 def _expect(kind: type[Any], value: object) -> Any:

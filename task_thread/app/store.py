@@ -26,7 +26,7 @@ from task_thread.log import show
 if TYPE_CHECKING:
     from task_thread.core.thread import TaskThread
 
-__all__ = ["LARGEST_VALUE", "Change", "Store", "check", "store_for"]
+__all__ = ["LARGEST_VALUE", "Change", "Store", "check", "check_limit", "end_of", "store_for"]
 
 LARGEST_VALUE: Final = 64 * 1024 * 1024
 """Bytes that the value of one record may have."""
@@ -89,6 +89,23 @@ class Store(Protocol):
         """
         ...
 
+    async def under(
+        self, kind: str, prefix: str, *, limit: int | None = None, reverse: bool = False
+    ) -> Sequence[tuple[str, bytes]]:
+        """Key and value of the records of `kind`, live or not, whose key begins with `prefix`, in
+        the order of their keys: by code points, as Python compares text. What it takes grows with
+        what is found, not with what else is there.
+
+        Some of them may have expired, and be there until the store comes to drop them.
+
+        :param prefix: no pattern: each character stands for itself. "" for all of the kind.
+        :param limit: how many there are at most; None for all.
+        :param reverse: the last key first. The limit counts from there.
+        :raises ValueError: `limit` is less than 0.
+        :raises StoreFailed: they can't be read, or the store is not open.
+        """
+        ...
+
     async def write(self, changes: Sequence[Change]) -> None:
         """Make all `changes`, or none. When this returns they are on disk.
 
@@ -128,6 +145,30 @@ def check(change: Change) -> None:
             )
     if expires is not None and not (isinstance(expires, float | int) and expires == expires):  # type: ignore[redundant-expr]
         raise NotStorable(f"{kind} {key} expires at {show(expires)}, which is no time")
+
+
+def check_limit(limit: int | None) -> None:
+    """See that `limit` is one that ``Store.under`` takes. From any thread.
+
+    :raises ValueError: it is less than 0.
+    """
+    if limit is not None and limit < 0:
+        raise ValueError(f"a limit is at least 0, not {limit}")
+
+
+_LAST: Final = "\U0010ffff"  # code point
+_BEFORE_SURROGATES: Final = "\ud7ff"
+
+
+def end_of(prefix: str) -> str | None:
+    """The least text that a store can keep, and that comes after all that begins with `prefix`;
+    None where nothing does. From any thread."""
+    kept = prefix.rstrip(_LAST)
+    if kept == "":
+        return None
+    last = kept[-1]
+    # Halves of surrogate pairs stand in no key, and no encoder takes them.
+    return kept[:-1] + ("\ue000" if last == _BEFORE_SURROGATES else chr(ord(last) + 1))
 
 
 _SYNCHRONOUS: Final = ("full", "normal")

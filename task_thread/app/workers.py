@@ -83,7 +83,7 @@ class Workers:
             self.tasks.discard(me)
 
     async def _do_jobs(self, me: asyncio.Task[Any]) -> None:
-        clean = self._context
+        clean = tuple(self._context.values())
         pause_at = monotonic() + _SLICE
         while True:
             job = self._take()
@@ -93,14 +93,16 @@ class Workers:
             error: BaseException | None = None
             value = None
             looking = True
-
-            def suspended() -> None:
-                nonlocal looking
-                looking = False
-                self._suspended()
-
             try:
-                value = await _stepped(job.begin(me), suspended)
+                coroutine = job.begin(me)
+                try:
+                    waits_for = coroutine.send(None)
+                except StopIteration as stop:
+                    value = stop.value
+                else:
+                    looking = False
+                    self._suspended()
+                    value = await _rest_of(coroutine, waits_for)
             except BaseException as raised:
                 error = raised
             if not looking:
@@ -117,7 +119,7 @@ class Workers:
                 if isinstance(error, GeneratorExit):  # closed by force, as the loop goes down
                     raise error
                 return
-            if not looking or me.cancelling() or not _is_same(copy_context(), clean):
+            if not looking or me.cancelling() or not _is_clean(copy_context(), clean):
                 # A fresh worker for the next job: a cancel that came too late must not meet it,
                 # nor what this one has set in the context, or left on its asyncio task.
                 self._looking -= 1
@@ -128,23 +130,16 @@ class Workers:
                 pause_at = monotonic() + _SLICE
 
 
-def _is_same(context: Context, clean: Context) -> bool:
-    """Whether nothing was set in it, the variables of `clean` being in it too. By identity: an
-    ``==`` of the user's may do anything."""
-    return len(context) == len(clean) and all(map(is_, context.values(), clean.values()))
+def _is_clean(context: Context, clean: tuple[Any, ...]) -> bool:
+    """Whether nothing was set in it that had those values before. By identity: an ``==`` of the
+    user's may do anything."""
+    return len(context) == len(clean) and all(map(is_, context.values(), clean))
 
 
 @types.coroutine
-def _stepped(
-    coroutine: Coroutine[Any, Any, R], suspended: Callable[[], None]
-) -> Generator[Any, Any, R]:
-    """``await coroutine``, and ``suspended()`` is called when it waits for the first time."""
-    try:
-        waits_for = coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-    suspended()
-    # From here on what `yield from` does, which can't be begun in the middle.
+def _rest_of(coroutine: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:
+    """``await coroutine``, where its first step was taken, and gave `waits_for`: what `yield from`
+    does, which can't be begun in the middle."""
     while True:
         try:
             sent = yield waits_for

@@ -50,16 +50,24 @@ def live(store: Path, life: int, seconds: float | None) -> list[str]:
     return said
 
 
-def on_disk(store: Path) -> dict[str, str]:
-    """Each run's name and status."""
+def on_disk(store: Path) -> dict[str, set[str]]:
+    """The statuses of all runs of a name: a tick whose run is on disk, and its schedule's going on
+    not yet, comes once more after a kill, and may find the first one under way."""
     with contextlib.closing(sqlite3.connect(store)) as database:
         records = database.execute("SELECT value FROM record WHERE kind = 'run'").fetchall()
     runs = [json.loads(value) for (value,) in records]
-    return {run["args"][0]: run["status"] for run in runs if run["args"]}
+    statuses: dict[str, set[str]] = {}
+    for run in runs:
+        if run["args"]:
+            statuses.setdefault(run["args"][0], set()).add(run["status"])
+    return statuses
 
 
 def numbers(said: list[str], word: str) -> list[str]:
     return [line[2:] for line in said if line.startswith(f"{word} ")]
+
+
+_OF_A_TICK = {"succeeded", "skipped"}
 
 
 @pytest.mark.timeout(300)
@@ -92,14 +100,14 @@ def test_nothing_accepted_is_lost_and_what_has_ended_does_not_run_again(tmp_path
     assert [line for line in said if line.startswith("Z")] == ["Z 0"]
     assert len(accepted) > ROUND, "the lives were too short to show anything"
     statuses = on_disk(store)
-    lost = {name for name in accepted if statuses.get(name) != "succeeded"}
+    lost = {name for name in accepted if statuses.get(name) != {"succeeded"}}
     assert not lost, f"lost: {sorted(lost)[:5]}"
     assert ended <= set(statuses)
     assert set(attempts) >= accepted
     assert ticks, "no tick came"
     assert reminders
     assert reminders <= reminded, f"not reminded: {sorted(reminders - reminded)[:5]}"
-    assert {statuses.get(name) for name in reminders} == {"succeeded"}
+    assert all("succeeded" in statuses[name] <= _OF_A_TICK for name in reminders)
     # What ran more often than it needed was under way, unfinished on disk, when its life ended:
     # not more of them than there were lives, times what can be under way between two commits.
     needed = {name: 2 if int(name.partition("/")[2]) % 4 == 3 else 1 for name in attempts}

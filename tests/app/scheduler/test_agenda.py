@@ -36,6 +36,19 @@ def test_planned_anew_it_comes_up_once() -> None:
     assert len(agenda) == 0
 
 
+def test_what_is_postponed_comes_up_later_and_once() -> None:
+    agenda = Agenda()
+    a, b = entries(2)
+    agenda.plan(a, 1.0)
+    agenda.plan(b, 2.0)
+    ticket = a.ticket
+    assert agenda.first(0.5) is None
+    assert agenda.first(1.0) is a
+    agenda.postpone(a, 3.0)
+    assert a.ticket != ticket
+    assert [agenda.take(9.0) for _ in range(3)] == [b, a, None]
+
+
 def test_what_never_comes_and_what_is_paused_does_not_come_up() -> None:
     agenda = Agenda()
     a, b = entries(2)
@@ -74,6 +87,10 @@ def test_like_a_sorted_list() -> None:
                 stamp = float(dice.randrange(100))
                 agenda.plan(entry, stamp)
                 known[entry.key] = (stamp, turn)
+            case 2 if dice.random() < 0.5 and (up := agenda.first(NEVER)) is not None:
+                stamp = float(dice.randrange(100))
+                agenda.postpone(up, stamp)
+                known[up.key] = (stamp, turn)
             case 2:
                 agenda.withdraw(entry)
                 known.pop(entry.key, None)

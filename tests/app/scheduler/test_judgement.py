@@ -1,17 +1,18 @@
-"""The short way says what the long one does."""
+"""The short ways say what the long one does."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from task_thread.app.agenda import NEVER, Entry
-from task_thread.app.judgement import begin, judge
-from task_thread.app.schedule import due
+from task_thread.app.judgement import begin, judge, on_time
+from task_thread.app.schedule import Due, DueRun, due
 from task_thread.app.triggers import AllOf, AnyOf, Cron, Date, Interval, Trigger
-from tests.app.triggers.moments import at, seconds
+from tests.app.triggers.moments import BERLIN, at, seconds
 
 TRIGGERS = st.one_of(
     st.builds(
@@ -57,6 +58,56 @@ def test_like_the_rule(
     assert moment(found.due.next) == moment(expected.next)
     assert found.stamp == (NEVER if expected.next is None else expected.next.timestamp())
     assert found.error is None
+    entry.next, entry.stride = begun.next, begun.stride
+    coming = on_time(entry, now, now.timestamp())
+    if coming is not None:
+        assert Due((DueRun(begun.next),), (), 0, True, now, coming) == expected
+
+
+@pytest.mark.parametrize(("late", "grace"), [(0.0, None), (0.9, None), (0.4, 0.5)])
+def test_where_ticks_are_evenly_spaced_the_trigger_is_not_asked(
+    late: float, grace: float | None
+) -> None:
+    entry = Entry("a", Interval(seconds=1), grace=grace)
+    begun = begin("a", entry.trigger, at(0))
+    entry.next, entry.stride = begun.next, begun.stride
+    now = at(1) + seconds(late)
+    assert on_time(entry, now, now.timestamp()) == at(2)
+
+
+@pytest.mark.parametrize(("late", "grace"), [(1.0, None), (7.0, None), (0.5, 0.5), (0.6, 0.5)])
+def test_what_may_be_more_than_one_tick_or_missed_is_judged(
+    late: float, grace: float | None
+) -> None:
+    entry = Entry("a", Interval(seconds=1, start=at(1)), grace=grace)
+    entry.next, entry.stride = at(1), timedelta(seconds=1)
+    now = at(1) + seconds(late)
+    assert on_time(entry, now, now.timestamp()) is None
+
+
+class Slower(Interval):
+    """One of the user's own."""
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        Interval(seconds=1, end=at(100)),
+        Interval(seconds=1, jitter=0.5),
+        Interval(hours=1, start=at(0).astimezone(BERLIN)),
+        Slower(seconds=1, start=at(0)),
+        Cron("* * * * * *"),
+        Date(at(20)),
+    ],
+)
+def test_other_triggers_are_asked_each_time(trigger: Trigger) -> None:
+    assert begin("a", trigger, at(0)).stride is None
+
+
+def test_where_the_calendar_ends_it_is_judged() -> None:
+    entry = Entry("a", Interval(days=400, start=at(0)))
+    entry.next, entry.stride = datetime(9999, 6, 1, tzinfo=UTC), timedelta(days=400)
+    assert on_time(entry, entry.next, entry.next.timestamp()) is None
 
 
 def test_in_the_everyday_case_the_trigger_is_asked_once() -> None:

@@ -15,9 +15,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from task_thread.app.schedule import due
+from task_thread.app.schedule import LISTED, due
 from task_thread.app.scheduler import Entry
 from task_thread.app.triggers import AnyOf, Date, Interval, Trigger, luck_of
+from task_thread.app.triggers.base import COUNTED
 from tests.app.scheduler.desk import Desk, Fired
 from tests.app.triggers.moments import EPOCH, at
 
@@ -134,6 +135,7 @@ class Model(RuleBasedStateMachine):
                 coalesce=one.coalesce,
                 grace=one.grace,
                 luck=luck_of(key),
+                limit=COUNTED if one.coalesce else LISTED,
             )
             one.after = found.until
             runs = [((run.at - EPOCH).total_seconds(), run.stands_for) for run in found.runs]

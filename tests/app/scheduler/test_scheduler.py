@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from task_thread.app.scheduler import LOOK_AGAIN, Due, Entry
+from task_thread.app.scheduler import LOOK_AGAIN, Due, Entry, Scheduler
 from task_thread.app.triggers import Cron, Date, Interval
 from task_thread.errors import DuplicateTask, UnknownTask
-from tests.app.scheduler.desk import Desk
+from tests.app.scheduler.desk import Desk, HandLoop
 from tests.app.triggers.moments import BERLIN, at, seconds
 
 
@@ -419,3 +419,24 @@ def test_what_comes_up_alone_is_fired_on_time() -> None:
     desk.every(1, "a")
     desk.advance(3.5)
     assert [fired.now for fired in desk.fired] == [1.0, 2.0, 3.0]
+
+
+def test_a_single_tick_on_time_is_told_apart_from_the_rest() -> None:
+    loop = HandLoop()  # type: ignore[abstract]  # what a scheduler asks for is there
+    told: list[tuple[str, object]] = []
+    scheduler = Scheduler(
+        lambda: at(loop.micros / 1e6),
+        lambda entry, due: told.append(("fire", [(run.at, run.stands_for) for run in due.runs])),
+        lambda entry, error: None,
+        tick=lambda entry, time: told.append(("tick", time)),
+    )
+    scheduler.add(Entry("a", Interval(seconds=1)))
+    loop.micros = 1_500_000
+    scheduler.start(loop)
+    loop.settle()
+    loop.micros = 4_000_000
+    loop.settle()
+    assert told == [("tick", at(1)), ("fire", [(at(4), 3)])]
+    entry = scheduler.get("a")
+    assert entry is not None
+    assert (entry.after, entry.next) == (at(4), at(5))

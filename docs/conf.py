@@ -7,7 +7,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
+sys.path[:0] = [str(HERE / "_ext"), str(HERE / "how-to" / "files"), str(HERE.parent)]
 
 project = "task_thread"
 author = "task_thread contributors"
@@ -15,6 +15,7 @@ copyright = "task_thread contributors, MIT license"  # noqa: A001  Sphinx's name
 version = release = version_of("task-thread")
 
 extensions = [
+    "flow_directive",
     "life_directive",
     "myst_parser",
     "sphinx.ext.autodoc",

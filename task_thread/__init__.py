@@ -3,7 +3,7 @@
 Subclass :class:`TaskThread`, compose a tree, run its root. Who imports whom, left may import
 right; a layer is loaded when it is first used, and this package loads the core alone::
 
-    cli -> monitor -> app -> core -> log, clock, signals, errors, latch
+    cli -> monitor -> flows -> app -> core -> log, clock, signals, errors, latch
 
 ``task_thread.testing``, the pytest plugin, may import any of them.
 

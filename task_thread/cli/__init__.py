@@ -8,6 +8,9 @@ One module for each group of commands; what a daemon is asked goes through the c
     stacks         task-thread stacks
     loglevel       task-thread log-level
     stop           task-thread stop
+    flows          task-thread flows ls, show, ...    -> flow_places, flow_sides
+    flow_tables    flows as lines for people (pure)
+    flow_words     words as the arguments of a flow (pure)
     top            task-thread top                    -> screen (pure), feed, keyboard
     threads        a snapshot as rows, and their rates (pure)
     layout  text   columns, numbers and names as people read them (pure)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from task_thread.cli import loglevel, ps, run, stacks, stop, top, tree
+from task_thread.cli import flows, loglevel, ps, run, stacks, stop, top, tree
 
 __all__ = ["app"]
 
@@ -53,3 +53,4 @@ for name, command in (
     ("stop", stop.stop),
 ):
     app.command(name)(command)
+app.add_typer(flows.flows, name="flows")

@@ -129,6 +129,12 @@ def run(
             show_default=False,
         ),
     ] = None,
+    actions: Annotated[
+        bool,
+        typer.Option(
+            "--actions", help="Let flows be resumed and cancelled on the dashboard's page."
+        ),
+    ] = False,
 ) -> None:
     """Run a tree as a daemon, in the foreground, until it ends.
 
@@ -145,7 +151,13 @@ def run(
         $ task-thread run gateway.main:Gateway gw.db --name gw --log-format json
 
         $ task-thread run gateway.main:Gateway --dashboard 8080 --stop-timeout 30
+
+        $ task-thread run media.main:Media --dashboard 8080 --actions
     """
+    if actions and dashboard is None:
+        raise BadParameter(
+            "it is about the dashboard: give --dashboard too", param_hint="--actions"
+        )
     chosen = _default_name(target) if name is None else name
     if control is None:
         path: Path | None = socket_path(chosen)
@@ -166,6 +178,7 @@ def run(
         control=path,
         stop_timeout=stop_timeout,
         dashboard=None if dashboard is None else split_address(dashboard),
+        actions=actions,
     )
     raise typer.Exit(code)
 

@@ -1,7 +1,8 @@
 """What a control socket's requests do to a tree, without the socket.
 
-Only two of them change anything: "log-level" sets levels of the standard library's loggers, and
-"stop" orders an end. Nothing here waits: a stop is ordered and goes on by itself.
+Few of them change anything: "log-level" sets levels of the standard library's loggers, "stop"
+orders an end, and those about flows (see flows.py) do what they say. Nothing here waits, but for
+the latter: a stop is ordered and goes on by itself.
 
 All of it is called on the control server's own loop, and reads the tree from there.
 """
@@ -18,6 +19,7 @@ from typing import Any
 from task_thread.core.lifecycle import FINAL
 from task_thread.core.thread import TaskThread
 from task_thread.monitor import loglevels
+from task_thread.monitor.flows import FlowRequests
 from task_thread.monitor.snapshot import snapshot, to_json
 from task_thread.monitor.stacks import stacks
 from task_thread.monitor.tree import Place, places
@@ -46,10 +48,12 @@ class Answers:
             "stacks": self.stacks,
             "log-level": self.log_level,
             "stop": self.stop,
+            **FlowRequests(root).commands,
         }
 
     def __call__(self, do: str, arguments: Mapping[str, Any]) -> Any:
-        """The result of doing `do`, one of protocol.COMMANDS, with its `arguments`.
+        """The result of doing `do`, one of protocol.COMMANDS, with its `arguments`; or what has to
+        be awaited for it.
 
         :raises ValueError: it is refused; one clear line says why.
         """

@@ -3,10 +3,15 @@
 Each series has the labels of its thread, ``path`` and ``class``, and ``app``, the app's name; a
 lane's also ``executor``. Runs that have ended have their ``status``: each way to end is told, so
 that none begins to exist with its first run.
+
+Of flows the ones that have not ended for good are told, by their ``routine`` and ``state``, the
+versions of a routine together. A program may make routines without end: 100 of an app have series
+of their own, those of today first, and the others one together, as routine ``(others)``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +21,15 @@ from task_thread.monitor.apps import ENDINGS
 
 if TYPE_CHECKING:
     from task_thread.app.statistics import AppStatistics, LaneStatistics
+    from task_thread.flows.statistics import FlowStatistics
 
-__all__ = ["families"]
+__all__ = ["FLOW_STATES", "MOST_ROUTINES", "families", "flow_families"]
+
+FLOW_STATES: Final = ("INIT", "RUNNING", "CHECK", "WAIT", "SPAWN", "FAIL")
+"""The states of flows that are told."""
+MOST_ROUTINES: Final = 100
+"""So many routines of an app have series of their own."""
+_OTHERS: Final = "(others)"
 
 _APP: Final = ("path", "class", "app")
 
@@ -66,3 +78,38 @@ def families(
         for status in ENDINGS:
             runs.add_metric((*labels, status), ended.get(status, 0))
     yield runs
+
+
+def flow_families(
+    apps: Sequence[tuple[tuple[str, str, str], FlowStatistics]],
+    clean: Callable[[str], str],
+) -> Iterator[Metric]:
+    """The metrics of the flows of those apps, each with its ``path``, ``class`` and ``app``.
+
+    :param clean: makes a name one that a label can be.
+    """
+    gauge = GaugeMetricFamily(
+        "task_thread_app_flows",
+        "Flows that have not ended for good, by routine and state.",
+        labels=(*_APP, "routine", "state"),
+    )
+    for labels, seen in apps:
+        for routine, states in _by_routine(seen, clean).items():
+            for state in FLOW_STATES:
+                gauge.add_metric((*labels, routine, state), states[state])
+    yield gauge
+
+
+def _by_routine(seen: FlowStatistics, clean: Callable[[str], str]) -> dict[str, Counter[str]]:
+    """How many flows of each routine are in which state."""
+    # By name, not by number: a series stays where it is while flows come and go.
+    order = sorted(seen.routines, key=lambda each: (not each.is_current, each.routine.name))
+    found: dict[str, Counter[str]] = {}
+    for each in order:
+        name = clean(each.routine.name)
+        if name not in found and len(found) >= MOST_ROUTINES:
+            name = _OTHERS
+        states = found.setdefault(name, Counter())
+        for (_, state), number in each.places.items():
+            states[state.value] += number
+    return found

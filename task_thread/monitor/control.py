@@ -26,6 +26,7 @@ import re
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ class Limits:
 
 class ControlServer(TaskThread):
     """Answers on a Unix socket that only its user can reach: ``task-thread ps, tree, top, stacks,
-    log-level, stop`` ask there.
+    log-level, stop, flows`` ask there.
 
     Run it as a child, in the ``enter__`` of the root, or give it a root and run it beside that.
 
@@ -223,7 +224,7 @@ class ControlServer(TaskThread):
                 self._reading.discard(task)
             if line is None:
                 return
-            await self._write(writer, self._reply(line))
+            await self._write(writer, await self._reply(line))
             # What is in the buffers already needs no waiting: let the others have their turn.
             await asyncio.sleep(0)
 
@@ -245,12 +246,15 @@ class ControlServer(TaskThread):
         except TimeoutError:
             raise protocol.Refusal(f"no whole line within {limits.idle:g} s") from None
 
-    def _reply(self, line: bytes) -> bytes:
+    async def _reply(self, line: bytes) -> bytes:
         asked: object = None
         try:
             request = protocol.parse(line)
             asked = request.id
-            return protocol.success(asked, self._answers(request.do, request.arguments))
+            result = self._answers(request.do, request.arguments)
+            if isawaitable(result):
+                result = await result
+            return protocol.success(asked, result)
         except protocol.Refusal as refusal:
             return protocol.failure(refusal.id, str(refusal))
         except ValueError as error:

@@ -58,6 +58,7 @@ def serve(
     control: Path | None = None,
     stop_timeout: float | None = None,
     dashboard: tuple[str, int] | None = None,
+    actions: bool = False,
 ) -> int:
     """Run a tree as this process's daemon, and return the process's exit code.
 
@@ -72,6 +73,7 @@ def serve(
     :param control: the control socket; None for none.
     :param stop_timeout: seconds for the stop of the tree; by default as its class says.
     :param dashboard: host and port to serve the dashboard on; None for nowhere.
+    :param actions: whether flows can be resumed and cancelled there.
     :returns: 0, the tree has ended or was asked to; 1, it crashed; 2, an argument is wrong, which
         one line on stderr tells; 70, something hung past the stop deadline.
     """
@@ -87,7 +89,7 @@ def serve(
                 return EXIT_CRASHED
             early.root = root
             called = type(root).__name__ if name is None else name
-            operator = Operator(root, called, control, dashboard)
+            operator = Operator(root, called, control, dashboard, actions=actions)
             with _operating(operator):
                 code = _run(root, operator)
         except _Asked:

@@ -1,7 +1,8 @@
 """The dashboard: a thread that shows the tree it is in, on a web page, to metrics and to checks.
 
 It reads what a snapshot reads and asks a :class:`Watch` which loops are held up; it changes nothing
-and takes no orders. While nobody looks it waits for connections and does nothing else.
+and takes no orders, but those about flows where the program says so. While nobody looks it waits
+for connections and does nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.resources import files
 from time import monotonic
@@ -19,12 +21,15 @@ from task_thread.core.thread import TaskThread
 from task_thread.log import log_safely
 from task_thread.monitor import health
 from task_thread.monitor.feed import Feed
-from task_thread.monitor.http_limits import HttpLimits
+from task_thread.monitor.flow_page import FlowPage, flow_apps
+from task_thread.monitor.http_limits import HttpLimits, host_of
 from task_thread.monitor.snapshot import root_of, snapshot, to_json
 from task_thread.monitor.watch import Blocked, Watch
 
 try:
     from task_thread.monitor import metrics
+    from task_thread.monitor.flow_actions import Actions
+    from task_thread.monitor.flow_routes import FlowRoutes
     from task_thread.monitor.http_messages import Answer, Handler, Request, Stream, error_answer
     from task_thread.monitor.web import WebServer
 except ModuleNotFoundError as error:
@@ -55,10 +60,11 @@ class Dashboard(TaskThread):
     ``/`` the page. ``/events`` what it lives on, one picture a second. ``/api/tree`` one picture
     as JSON. ``/metrics`` for Prometheus. ``/healthz`` 200 while every loop of the tree turns and
     answers, else 503 and which ones do not. ``/readyz`` 200 while the root runs and no supervised
-    child is down, else 503 and what is missing.
+    child is down, else 503 and what is missing. The page also lists the flows of a FlowApp.
 
-    There is no log-in: whoever reaches the port may look, at tracebacks too. So it is bound to
-    this machine alone unless told otherwise, and answers then only to names of this machine.
+    There is no log-in: whoever reaches the port may look, at tracebacks too, and with `actions`
+    resume and cancel flows. So it is bound to this machine alone unless told otherwise, and answers
+    then only to names of this machine. Web pages from elsewhere can't act, whoever has them open.
 
     :param host: the address to bind.
     :param port: 0 lets the system choose: see :attr:`url`.
@@ -66,8 +72,12 @@ class Dashboard(TaskThread):
     :param title: the page's heading; the root's name by default.
     :param watch: who is asked which loops are held up; by default a child of its own.
     :param limits: the bounds of the web server.
-    :raises TypeError: `root` is no TaskThread, or `watch` no Watch.
-    :raises ValueError: `host` or `port` is none.
+    :param actions: whether flows can be resumed and cancelled on the page.
+    :param hosts: other names by which browsers may reach it, of a proxy, say; as they are in the
+        address, with the port where that is there: ``hosts=["tools.example.org"]``.
+    :raises TypeError: `root` is no TaskThread, `watch` no Watch, `actions` no bool, `hosts` is a
+        single text.
+    :raises ValueError: `host` or `port` is none, or one of `hosts`.
 
     :ivar address: host and port that it is bound to, once it runs.
     """
@@ -84,12 +94,19 @@ class Dashboard(TaskThread):
         *,
         watch: Watch | None = None,
         limits: HttpLimits | None = None,
+        actions: bool = False,
+        hosts: Iterable[str] = (),
     ) -> None:
         _check_address(host, port)
         if root is not None and not isinstance(root, TaskThread):
             raise TypeError(f"root must be a TaskThread, not {root!r}")
         if watch is not None and not isinstance(watch, Watch):
             raise TypeError(f"watch must be a Watch, not {watch!r}")
+        given: object = actions
+        if not isinstance(given, bool):
+            raise TypeError(f"actions must be True or False, not {given!r}")
+        self._actions = actions
+        self._hosts = _checked_hosts(hosts)
         self._host = host
         self._port = port
         self._root = root
@@ -120,10 +137,25 @@ class Dashboard(TaskThread):
         if self._watch is None:
             self._own_watch = await self.spawn(Watch, self._shown, name="watch")
         self._health = health.Health(self._ask_all)
-        self._web = WebServer(self._routes(), limits=self._limits, log=self._log)
+        self._flows = FlowPage(self._shown)
+        self._flow_actions = Actions(
+            self._flows,
+            allowed=self._actions,
+            bound=self._host,
+            hosts=self._hosts,
+            log=self._log,
+        )
+        about_flows = FlowRoutes(self._flows, self._flow_actions)
+        self._web = WebServer(
+            {**self._routes(), **about_flows.routes},
+            posts=about_flows.posts,
+            hosts=[host_of(host) or host for host in self._hosts],
+            limits=self._limits,
+            log=self._log,
+        )
         # Last: nothing that can fail comes after it and would leave it open.
         self.address = await self._web.listen(self._host, self._port)
-        self.logger.info("dashboard on %s", self.url)
+        self.logger.info("dashboard on %s%s", self.url, ", with actions" if self._actions else "")
 
     async def stopping__(self) -> None:
         """Say farewell to the viewers, and close."""
@@ -151,7 +183,10 @@ class Dashboard(TaskThread):
         return Answer(_encode(to_json(snapshot(self._shown))), _JSON)
 
     async def _metrics(self, request: Request) -> Answer:
-        body = metrics.render(snapshot(self._shown))
+        flows = [
+            (key, type(app).__name__, app.flow_statistics()) for key, app in flow_apps(self._shown)
+        ]
+        body = metrics.render(snapshot(self._shown), flows)
         return Answer(body, metrics.CONTENT_TYPE)
 
     async def _healthz(self, request: Request) -> Answer:
@@ -202,6 +237,7 @@ class Dashboard(TaskThread):
             "health": health.to_json(self._watching().stuck(), stacks=True),
             "down": health.not_ready(root),
             "tree": to_json(root),
+            "flows": self._flows.picture(),
         }
 
     # ---- health ---------------------------------------------------------------------------
@@ -222,6 +258,16 @@ def _check_address(host: object, port: object) -> None:
         raise ValueError(f"host must be an address or a name to bind, not {host!r}")
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
         raise ValueError(f"port must be a number from 0 to 65535, not {port!r}")
+
+
+def _checked_hosts(hosts: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(hosts, str):
+        raise TypeError(f"hosts are several names: hosts=[{hosts!r}]")
+    found: tuple[Any, ...] = tuple(hosts)
+    for host in found:
+        if not isinstance(host, str) or host_of(host) is None:
+            raise ValueError(f"one of hosts is a name, with a port or without, not {host!r}")
+    return tuple(host.strip().lower() for host in found)
 
 
 def _fixed(body: bytes, content_type: str) -> Handler:

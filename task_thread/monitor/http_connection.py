@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import h11
 
+from task_thread.monitor.http_head import brings_body, headers_of, path_of, size_of, target_of
 from task_thread.monitor.http_limits import HttpLimits, host_is_known
 from task_thread.monitor.http_messages import (
     ALWAYS,
@@ -39,6 +40,7 @@ __all__ = ["HttpConnection"]
 _CHUNK: Final = 16 * 1024  # bytes that are read at once
 _METHODS: Final = (b"GET", b"HEAD")
 _NOT_ALLOWED: Final = error_answer(405, "GET and HEAD are answered", (("Allow", "GET, HEAD"),))
+_POST_ONLY: Final = error_answer(405, "it takes a POST", (("Allow", "POST"),))
 # Nobody is left to be told: the client has gone, is too slow, or we are past what HTTP allows.
 _GONE: Final = (OSError, TimeoutError, h11.ProtocolError)
 
@@ -51,22 +53,10 @@ class _RefusedError(Exception):
         self.answer = answer
 
 
-def _size_of(head: h11.Request) -> int:
-    """Bytes of the request's line and headers, without what separates them."""
-    fields = sum(len(name) + len(value) for name, value in head.headers)
-    return len(head.method) + len(head.target) + fields
-
-
-def _brings_body(head: h11.Request) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-        for name, value in head.headers
-    )
-
-
 class HttpConnection:
     """One client. On the server's loop.
 
+    :param posts: what takes a POST for which path; no other request has a body.
     :param known: the hosts that it answers for; None for any.
     :param log: called with a level, an event and ``exc_info`` when a handler raises.
     """
@@ -77,6 +67,7 @@ class HttpConnection:
         writer: asyncio.StreamWriter,
         routes: Mapping[str, Handler],
         *,
+        posts: Mapping[str, Handler],
         known: frozenset[str] | None,
         limits: HttpLimits,
         log: Callable[..., None],
@@ -84,6 +75,7 @@ class HttpConnection:
         self._reader = reader
         self._writer = writer
         self._routes = routes
+        self._posts = posts
         self._known = known
         self._limits = limits
         self._log = log
@@ -156,7 +148,7 @@ class HttpConnection:
     async def _read_head(self) -> h11.Request | None:
         """The next request's head; None where the client sends no other one.
 
-        :raises _RefusedError: it did not come in time, or brings a body.
+        :raises _RefusedError: it did not come in time, or brings a body that nobody takes.
         :raises RemoteProtocolError: it is no HTTP, or too long.
         """
         event = self._h11.next_event()
@@ -168,9 +160,11 @@ class HttpConnection:
         if event.http_version not in (b"1.0", b"1.1"):
             raise _RefusedError(error_answer(505))
         # h11 minds the size of what is incomplete; what has come whole is minded here.
-        if _size_of(event) > self._limits.head_bytes:
+        if size_of(event) > self._limits.head_bytes:
             raise _RefusedError(error_answer(431))
-        if _brings_body(event):
+        if event.method == b"POST" and path_of(event) in self._posts:
+            return event  # its body is read when it is known to be welcome
+        if brings_body(event):
             raise _RefusedError(
                 error_answer(413, "a request has no body here")
                 if event.method in _METHODS
@@ -201,24 +195,54 @@ class HttpConnection:
 
     async def _answer_to(self, head: h11.Request) -> Answer | Stream:
         """What the route's handler says, or why none was asked."""
-        target = head.target.decode("ascii")
+        host, path, query = target_of(head)
         hosts = [value.decode("latin-1") for name, value in head.headers if name == b"host"]
-        if target[:7].lower() == "http://":  # as if for a proxy; then this host counts
-            host, slash, rest = target[7:].partition("/")
-            hosts, target = [host], slash + rest
+        if host is not None:  # as if for a proxy; then this host counts
+            hosts = [host]
         if not all(host_is_known(host, self._known) for host in hosts):
             raise _RefusedError(error_answer(421, "this server does not answer for that host"))
-        path = target.partition("?")[0]
-        handler = self._routes.get(path)
+        posted = head.method == b"POST"
+        handler = (self._posts if posted else self._routes).get(path)
         if handler is None:
-            return error_answer(404)
-        if head.method not in _METHODS:
+            if path in self._posts:
+                return _POST_ONLY
+            return _NOT_ALLOWED if path in self._routes else error_answer(404)
+        if not posted and head.method not in _METHODS:
             return _NOT_ALLOWED
+        body = await self._read_body(head) if posted else b""
+        headers = {**headers_of(head), **({} if host is None else {"host": host})}
         try:
-            return await handler(Request(head.method.decode("ascii"), path))
+            return await handler(Request(head.method.decode("ascii"), path, query, headers, body))
         except Exception as error:  # noqa: BLE001  a bug in one page must not cost the others
             self._log("error", "no answer to %s", path, exc_info=error)
             return error_answer(500)
+
+    async def _read_body(self, head: h11.Request) -> bytes:
+        """The body of a POST.
+
+        :raises _RefusedError: it is too long, or did not come in time.
+        :raises RemoteProtocolError: it ends before its end.
+        """
+        limit = self._limits.body_bytes
+        too_long = _RefusedError(error_answer(413, f"a body has {limit} bytes at most here"))
+        for name, value in head.headers:
+            if name == b"content-length" and int(value) > limit:
+                raise too_long
+        if self._h11.they_are_waiting_for_100_continue:
+            await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.head_timeout):
+                while not isinstance(event := self._h11.next_event(), h11.EndOfMessage):
+                    if event is h11.NEED_DATA:
+                        self._h11.receive_data(await self._reader.read(_CHUNK))
+                    elif isinstance(event, h11.Data):
+                        body += event.data
+                        if len(body) > limit:
+                            raise too_long
+        except TimeoutError:
+            raise _RefusedError(error_answer(408, "the body took too long to arrive")) from None
+        return bytes(body)
 
     # ---- sending --------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Protocol, TypeAlias
 
@@ -28,14 +28,20 @@ page may load nothing but what comes from here."""
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request whose head has arrived and which has no body.
+    """A request that has arrived, all of it.
 
-    :ivar method: ``"GET"`` or ``"HEAD"``.
+    :ivar method: ``"GET"`` or ``"HEAD"``; ``"POST"`` where a route is for that.
     :ivar path: of the target, without the query.
+    :ivar query: what comes behind the path, without the "?"; as it was sent.
+    :ivar headers: by their names in lower case; those of one name are joined with a comma.
+    :ivar body: of a POST, else empty.
     """
 
     method: str
     path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +88,4 @@ def error_answer(status: int, detail: str = "", headers: Headers = ()) -> Answer
     """One line that says what is wrong."""
     text = f"{status} {HTTPStatus(status).phrase}"
     body = f"{text}: {detail}\n" if detail else f"{text}\n"
-    return Answer(body.encode("ascii", "backslashreplace"), status=status, headers=headers)
+    return Answer(body.encode("utf-8", "backslashreplace"), status=status, headers=headers)

@@ -9,8 +9,8 @@ The rules:
   counts of its inbox go on; a thread that is new in its place begins at zero, which Prometheus
   knows how to take.
 - Units are seconds and numbers of signals.
-- A TaskApp has metrics more, with its name as the label ``app``. A tree without one has none of
-  them, not even their names.
+- A TaskApp has metrics more, with its name as the label ``app``, and a FlowApp one more than that.
+  A tree without one has none of them, not even their names.
 
 From any thread: nothing is registered anywhere, and nothing kept between two scrapes.
 """
@@ -18,8 +18,8 @@ From any thread: nothing is registered anywhere, and nothing kept between two sc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,6 +29,9 @@ from task_thread.core.lifecycle import State
 from task_thread.core.statistics import ThreadStatistics
 from task_thread.monitor import app_metrics
 from task_thread.monitor.snapshot import Node
+
+if TYPE_CHECKING:
+    from task_thread.flows.statistics import FlowStatistics
 
 __all__ = ["CONTENT_TYPE", "render"]
 
@@ -69,18 +72,24 @@ _COUNTERS: Final[tuple[tuple[str, str, _Value], ...]] = (
 )
 
 
-def render(root: Node) -> bytes:
-    """All metrics of the tree `root`, in the text format, as UTF-8."""
+def render(root: Node, flows: Sequence[tuple[str, str, FlowStatistics]] = ()) -> bytes:
+    """All metrics of the tree `root`, in the text format, as UTF-8.
+
+    :param flows: what its FlowApps say of their flows, each with its path and class.
+    """
     registry = CollectorRegistry()
-    registry.register(_Tree(root))
+    registry.register(_Tree(root, flows))
     return generate_latest(registry)
 
 
 class _Tree(Collector):
     """One snapshot, told as metric families."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, flows: Sequence[tuple[str, str, FlowStatistics]]) -> None:
         self._nodes = list(_labelled(root))
+        self._flows = [
+            ((path, _clean(kind), _clean(seen.name)), seen) for path, kind, seen in flows
+        ]
 
     def describe(self) -> Iterable[Metric]:
         """No names: so that registering it does not make it collect once in vain."""
@@ -109,6 +118,8 @@ class _Tree(Collector):
         ]
         if apps:
             yield from app_metrics.families(apps)
+        if self._flows:
+            yield from app_metrics.flow_families(self._flows, _clean)
 
     def _gauge(self, name: str, text: str, values: Iterable[float]) -> Metric:
         family = GaugeMetricFamily(f"task_thread_{name}", text, labels=_THREAD)

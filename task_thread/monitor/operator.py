@@ -51,6 +51,7 @@ class Operator(TaskThread):
     :param name: what the daemon is called.
     :param control: the control socket; None for none.
     :param dashboard: where to serve the dashboard; None for nowhere.
+    :param actions: whether flows can be resumed and cancelled there.
     """
 
     stop_timeout = 2.0  # the daemon has ended when this begins: nobody shall wait for long
@@ -62,11 +63,14 @@ class Operator(TaskThread):
         name: str,
         control: Path | None = None,
         dashboard: tuple[str, int] | None = None,
+        *,
+        actions: bool = False,
     ) -> None:
         self.root = root
         self.name = name
         self._control = control
         self._dashboard = dashboard
+        self._actions = actions
         self._notifier: Handle[Notifier] | None = None
         super().__init__()
 
@@ -88,7 +92,15 @@ class Operator(TaskThread):
             from task_thread.monitor.dashboard import Dashboard
 
             host, port = self._dashboard
-            await self.spawn(Dashboard, host, port, root=self.root, title=self.name, watch=watch)
+            await self.spawn(
+                Dashboard,
+                host,
+                port,
+                root=self.root,
+                title=self.name,
+                watch=watch,
+                actions=self._actions,
+            )
 
     async def signalHandler__(self, signal: Signal) -> None:
         """Do what an OS signal has asked for."""

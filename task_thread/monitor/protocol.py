@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
@@ -63,6 +63,7 @@ class Argument:
 
     kind: str
     types: tuple[type, ...]
+    fits: Callable[[Any], bool] | None = None
 
     def check(self, value: object) -> object:
         """`value`, if it is of that kind.
@@ -70,9 +71,9 @@ class Argument:
         :raises ValueError: it is not.
         """
         # A bool is an int in Python, and none in JSON.
-        if not isinstance(value, self.types) or isinstance(value, bool):
+        if type(value) not in self.types or (self.fits is not None and not self.fits(value)):
             raise ValueError(self.kind)
-        if isinstance(value, (int, float)):
+        if float in self.types and isinstance(value, (int, float)):
             return _seconds(value, self.kind)
         return value
 
@@ -89,6 +90,13 @@ def _seconds(value: float, kind: str) -> float:
 
 _TEXT: Final = Argument("a string", (str,))
 _SECONDS: Final = Argument("a number of seconds, 0 or more", (int, float))
+_FLAG: Final = Argument("true or false", (bool,))
+_COUNT: Final = Argument("a whole number, 0 or more", (int,), lambda value: 0 <= value < 2**53)
+_TEXTS: Final = Argument(
+    "a list of strings", (list,), lambda value: all(isinstance(each, str) for each in value)
+)
+_VALUES: Final = Argument("a list", (list,))
+_NAMED: Final = Argument("an object", (dict,))
 
 COMMANDS: Final[Mapping[str, Mapping[str, Argument]]] = {
     "hello": {},
@@ -96,8 +104,21 @@ COMMANDS: Final[Mapping[str, Mapping[str, Argument]]] = {
     "stacks": {"thread": _TEXT},
     "log-level": {"logger": _TEXT, "level": _TEXT},
     "stop": {"timeout": _SECONDS, "thread": _TEXT},
-}
-"""What may be asked for, and with which arguments. All arguments may be left out."""
+    "flows.list": {
+        "app": _TEXT, "store": _TEXT, "states": _TEXTS, "routine": _TEXT, "ended": _FLAG,
+        "limit": _COUNT, "skip": _COUNT,
+    },
+    "flows.show": {
+        "app": _TEXT, "store": _TEXT, "flow": _TEXT, "first": _COUNT, "last": _COUNT,
+    },
+    "flows.submit": {
+        "app": _TEXT, "store": _TEXT, "routine": _TEXT, "args": _VALUES, "kwargs": _NAMED,
+        "key": _TEXT,
+    },
+    "flows.resume": {"app": _TEXT, "store": _TEXT, "flow": _TEXT, "kwargs": _NAMED},
+    "flows.cancel": {"app": _TEXT, "store": _TEXT, "flow": _TEXT, "reason": _TEXT},
+}  # fmt: skip
+"""What may be asked for, and with which arguments. To the protocol all may be left out."""
 
 
 @dataclass(frozen=True, slots=True)

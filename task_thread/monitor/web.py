@@ -2,7 +2,8 @@
 
 It is there for one page, a handful of viewers, metrics and health checks, on a machine where the
 tree that it shows is what matters. So everything is bounded (:class:`HttpLimits`), requests have no
-bodies, and nothing is kept on disk. What it is asked for are routes: a dict of paths and handlers.
+bodies but where a route takes a POST, and nothing is kept on disk. What it is asked for are routes:
+a dict of paths and handlers.
 
 Everything here belongs to the loop that called :meth:`WebServer.listen`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from task_thread.monitor.http_connection import HttpConnection
@@ -28,13 +29,23 @@ class WebServer:
     """Serves `routes` until it is stopped.
 
     :param routes: what answers for which path, without a query.
+    :param posts: the same for POST.
+    :param hosts: names that it has besides those of this machine.
     :param log: called with a level, an event and ``exc_info`` when a handler raises.
     """
 
     def __init__(
-        self, routes: Mapping[str, Handler], *, limits: HttpLimits, log: Callable[..., None]
+        self,
+        routes: Mapping[str, Handler],
+        *,
+        posts: Mapping[str, Handler] | None = None,
+        hosts: Iterable[str] = (),
+        limits: HttpLimits,
+        log: Callable[..., None],
     ) -> None:
         self._routes = routes
+        self._posts: Mapping[str, Handler] = {} if posts is None else posts
+        self._hosts = frozenset(hosts)
         self._limits = limits
         self._log = log
         self._known: frozenset[str] | None = None
@@ -70,7 +81,7 @@ class WebServer:
         except OSError as error:
             raise OSError(error.errno, f"can't serve on {host} port {port}: {error}") from error
         bound = self._server.sockets[0].getsockname()
-        self._known = known_hosts(host, bound[0])
+        self._known = known_hosts(host, bound[0], self._hosts)
         return bound[0], bound[1]
 
     async def stop(self) -> None:
@@ -94,7 +105,13 @@ class WebServer:
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = HttpConnection(
-            reader, writer, self._routes, known=self._known, limits=self._limits, log=self._log
+            reader,
+            writer,
+            self._routes,
+            posts=self._posts,
+            known=self._known,
+            limits=self._limits,
+            log=self._log,
         )
         if len(self._open) < self._limits.connections:
             self._keep(self._open, connection, connection.serve())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ BEGIN = """\
 written from the commands' own help: `task-thread COMMAND --help` says the same.
 
 A **DAEMON** is found by its name, or by the path of its control socket (what has a `/` in it).
-Names are looked up in `$TASK_THREAD_RUN_DIR`; else in `$XDG_RUNTIME_DIR/task-thread`; else in
+A **PLACE** is a daemon, or the store in which an app keeps its flows: `sqlite:///flows.db`, or its
+file. Names are looked up in `$TASK_THREAD_RUN_DIR`; else in `$XDG_RUNTIME_DIR/task-thread`; else in
 `task-thread-UID` in the folder for temporary files. That folder must be the user's alone (mode
 0700).
 
 | exit code | what happened |
 | --- | --- |
 | 0 | it went well |
-| 1 | no such daemon, it did not answer, or it refused: one line on stderr says which |
+| 1 | no such daemon or store, it did not answer, or it refused: one line on stderr says which |
 | 2 | wrong usage; of `run` also: the class, the socket or the dashboard can't be had |
 
 `run` ends with the tree's own code: 0, it has ended or was stopped; 1, it crashed; 70, its stop
@@ -56,19 +58,44 @@ END = """
 
 MODULES = [
     "app", "run", "ps", "tree", "stacks", "loglevel", "stop", "top", "screen", "feed", "keyboard",
-    "threads", "apps", "panel", "layout", "text", "daemons",
+    "threads", "apps", "panel", "flows", "flow_places", "flow_sides", "flow_tables", "flow_words",
+    "layout", "text", "daemons",
 ]  # fmt: skip
 
 
 def page() -> str:
     """The whole page."""
-    group: Any = typer.main.get_command(app)
     parts = [BEGIN]
-    parts += [command_text(name, command) for name, command in group.commands.items()]
+    told: set[str] = set()
+    for name, command in commands().items():
+        group = name.rpartition(" ")[0]
+        if group and group not in told:
+            parts.append(group_text(group))
+        told.add(group)
+        parts.append(command_text(name, command))
     modules = "\n".join(
         f".. automodule:: task_thread.cli.{name}\n   :no-members:\n" for name in MODULES
     )
     return "\n".join(parts) + END + modules + "```\n"
+
+
+def commands() -> dict[str, Any]:
+    """All commands, by what is typed for them: "ps", "flows ls"."""
+    return dict(_commands("", typer.main.get_command(app)))
+
+
+def _commands(before: str, group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(f"{before}{name} ", command)
+        else:
+            yield f"{before}{name}", command
+
+
+def group_text(name: str) -> str:
+    """What is said of the commands of a group."""
+    group: Any = typer.main.get_command(app)
+    return f"## {name}\n\n{inspect.cleandoc(group.commands[name].help)}\n"
 
 
 def command_text(name: str, command: Any) -> str:

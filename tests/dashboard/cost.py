@@ -1,10 +1,11 @@
 """What a dashboard costs: ``python -m tests.dashboard.cost``.
 
-Two figures, for a tree in which nothing else goes on, each with OS threads for all its threads:
+Three figures, for a tree in which nothing else goes on, each with OS threads for all its threads:
 
 - CPU time in % of one core, without a dashboard, with one that nobody looks at, and with a viewer
   who gets a picture a second. The viewer reads in a process of its own.
 - CPU time of one scrape of ``/metrics``, and of one picture, for trees of several sizes.
+- CPU time of what an app with 10,000 flows adds to a picture, and of a page of their list.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from contextlib import contextmanager
 
 from task_thread import TaskThread, VirtualThread
 from task_thread.monitor import Dashboard
+from task_thread.monitor.flow_page import FlowPage
+from tests.dashboard.flows import Studio, ask
 from tests.dashboard.http import get
 
 VIEWER = """
@@ -105,6 +108,24 @@ def one_look(size: int, path: str) -> None:
     print(f"{path} of {size} threads: {1e3 * times[10]:.1f} ms (median), {len(body):,} bytes")
 
 
+def of_flows(number: int) -> None:
+    """Print what so many flows cost."""
+    with Studio() as studio:
+        for _ in range(number):
+            studio.flows.flow("ingest")
+        page = FlowPage(studio)
+        times: dict[str, list[float]] = {"a picture": [], "a page of the list": []}
+        for _ in range(20):
+            begun = time.process_time()
+            page.picture()
+            between = time.process_time()
+            ask(studio, id="9")
+            times["a picture"].append(between - begun)
+            times["a page of the list"].append(time.process_time() - between)
+    for what, each in times.items():
+        print(f"{what}, {number:,} flows: {1e3 * sorted(each)[10]:.1f} ms (median)")
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description="Measure what a dashboard costs.")
@@ -115,6 +136,7 @@ def main() -> None:
     for size in (100, 1000):
         for path in ("/api/tree", "/metrics"):
             one_look(size, path)
+    of_flows(10_000)
 
 
 if __name__ == "__main__":

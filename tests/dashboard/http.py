@@ -78,6 +78,18 @@ def get(address: Address, path: str = "/healthz", *, method: str = "GET", **head
         client.close()
 
 
+def post(address: Address, path: str, body: bytes, **headers: str) -> Reply:
+    """A POST of JSON; headers that are "" are left out."""
+    client = http.client.HTTPConnection(*address, timeout=PATIENCE)
+    given = {"Content-Type": "application/json", **headers}
+    try:
+        client.request("POST", path, body, {name: value for name, value in given.items() if value})
+        answer = client.getresponse()
+        return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        client.close()
+
+
 def request(path: str = "/healthz", *headers: str, method: str = "GET") -> bytes:
     """The bytes of a request that ends the connection unless `headers` say otherwise."""
     lines = [f"{method} {path} HTTP/1.1", *(headers or ("Host: localhost", "Connection: close"))]

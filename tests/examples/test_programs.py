@@ -33,6 +33,14 @@ OUTPUT = {
     ),
     "thumbnails": (r"shrink_all .* 24/24 .*\n24 thumbnails of 96 x 72, all smaller: True\n"),
     "sender": (r"12 of 12 letters sent\nmore attempts than letters: True\neach arrived: True\n"),
+    "order": (
+        r"it waits for 20 euros for tea\nit is at task 3 of 4: WAIT\n"
+        r"parcel with tea, paid with 20\n"
+    ),
+    "offload": (
+        r"wait for confirmation\nnot ready\nlong: \{'apples': True\}\n"
+        r"download: \[\[\], \{'very_long': 0\.03\}\]\noffload: \{'offload': 'done'\}\n"
+    ),
     "embedding": (
         r"too early: nothing was recorded yet\nmean of the last 3: 3\.0\nrecorded 4, ended: .+\n"
     ),

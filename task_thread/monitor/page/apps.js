@@ -2,7 +2,7 @@
 // size does not follow what is in it: so runs that come and go move nothing else on the page.
 
 import {
-  Chart, NOTHING, TONES, count, describe, duration, element, mark, rate, say, show, style,
+  Chart, NOTHING, TONES, count, describe, duration, element, fit, mark, rate, say, show, style,
 } from "./draw.js";
 
 const FACTS = ["Delayed", "Scheduled", "Failed", "Missed", "Skipped", "Cancelled"];
@@ -166,17 +166,6 @@ class Panel {
     show(this.rest, app.runs.length > 0 && rest > 0);
     say(this.rest, `and ${count(Math.max(rest, 0))} more`);
   }
-}
-
-// As many parts in `home` as there are `items`, each updated with its own.
-function fit(home, items, make) {
-  const parts = (home.parts ??= []);
-  while (parts.length > items.length) parts.pop().node.remove();
-  while (parts.length < items.length) {
-    parts.push(make());
-    home.append(parts.at(-1).node);
-  }
-  items.forEach((item, n) => parts[n].update(item));
 }
 
 export class Apps {

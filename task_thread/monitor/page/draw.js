@@ -38,6 +38,34 @@ export function describe(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
+// As many parts in `home` as there are `items`, each updated with its own.
+export function fit(home, items, make) {
+  const parts = (home.parts ??= []);
+  while (parts.length > items.length) parts.pop().node.remove();
+  while (parts.length < items.length) {
+    parts.push(make());
+    home.append(parts.at(-1).node);
+  }
+  items.forEach((item, n) => parts[n].update(item));
+}
+
+// The same for parts that are told apart by a key: whoever stays keeps its node, and its focus.
+export function fitKeyed(home, items, keyOf, make) {
+  const old = home.partsByKey ?? new Map();
+  home.partsByKey = new Map();
+  let next = home.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    const part = old.get(key) ?? make(item);
+    old.delete(key);
+    home.partsByKey.set(key, part);
+    if (part.node === next) next = next.nextElementSibling;
+    else home.insertBefore(part.node, next);
+    part.update(item);
+  }
+  for (const part of old.values()) part.node.remove();
+}
+
 // ---- numbers as words -----------------------------------------------------------------------
 
 export const NOTHING = "–";

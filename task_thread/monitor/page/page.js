@@ -2,6 +2,7 @@
 
 import { Apps } from "./apps.js";
 import { Chart, count, describe, duration, element, mark, rate, say, show } from "./draw.js";
+import { Flows } from "./flows.js";
 import { Model } from "./model.js";
 import { Tree } from "./tree.js";
 
@@ -12,6 +13,7 @@ const byId = (id) => document.getElementById(id);
 const model = new Model();
 const tree = new Tree(model);
 const apps = new Apps(model);
+const flows = new Flows(model);
 
 // ---- the totals -----------------------------------------------------------------------------
 
@@ -154,6 +156,7 @@ function render() {
   renderTotals();
   renderHealth();
   apps.render();
+  flows.render();
   tree.render(moved);
   moved = false;
 }
@@ -165,7 +168,7 @@ filter.addEventListener("input", () => tree.filter(filter.value));
 byId("expand").addEventListener("click", () => tree.foldAll(false));
 byId("collapse").addEventListener("click", () => tree.foldAll(true));
 addEventListener("keydown", (event) => {
-  if (event.key === "/" && document.activeElement !== filter) {
+  if (event.key === "/" && !document.activeElement.matches("input, textarea, select")) {
     event.preventDefault();
     filter.focus();
   } else if (event.key === "Escape" && document.activeElement === filter) {

@@ -95,6 +95,51 @@ def test_deleting_many_looks_at_no_other_records(database: Database) -> None:
     assert steps < 150  # of 100 instructions: some 60 for a record, not 2000 times 16
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("limit", [None, 3])
+@pytest.mark.parametrize(
+    ("prefix", "bounds"), [("k1", "kind=? AND key>? AND key<?"), ("", "kind=? AND key>?")]
+)
+def test_what_is_under_a_prefix_is_found_by_the_index(
+    database: Database, prefix: str, bounds: str, limit: int | None, reverse: bool
+) -> None:
+    statements: list[str] = []
+    database._connection.set_trace_callback(statements.append)
+    database.under("run", prefix, limit, reverse)
+    (statement,) = statements
+    plan = database._connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    # One step: a search by the index of (kind, key), and no sorting after it.
+    assert [f"{row[-1]}".replace(" TABLE", "") for row in plan] == [
+        f"SEARCH record USING INDEX sqlite_autoindex_record_1 ({bounds})"
+    ]
+
+
+def test_the_order_of_keys_is_asked_for_and_no_accident(database: Database) -> None:
+    database._connection.execute("PRAGMA reverse_unordered_selects = ON")
+    database.apply([Change("run", key, b"x") for key in "bca"])
+    assert [key for key, _ in database.under("run", "")] == ["a", "b", "c"]
+    assert [key for key, _ in database.under("run", "", reverse=True)] == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_under_a_prefix_is_found_without_a_look_at_others(
+    database: Database, reverse: bool
+) -> None:
+    keys = [f"{flow:03d}/{step:02d}" for flow in range(100) for step in range(20)]
+    database.apply([Change("flow-step", key, b"x", live=False) for key in keys])
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    database._connection.set_progress_handler(count, 10)
+    assert len(database.under("flow-step", "050/", reverse=reverse)) == 20
+    assert len(database.under("flow-step", "", 20, reverse)) == 20
+    assert steps < 60  # of 10 instructions: some 10 for a record
+
+
 def test_expired_records_are_dropped_in_passing(tmp_path: Path) -> None:
     now = 1000.0
     database = Database(str(tmp_path / "mail.db"), "normal", lambda: now)

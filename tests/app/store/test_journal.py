@@ -66,6 +66,11 @@ class FakeStore:
     async def live(self, kind: str) -> Sequence[tuple[str, bytes]]:
         return list(self.records.items())
 
+    async def under(
+        self, kind: str, prefix: str, *, limit: int | None = None, reverse: bool = False
+    ) -> Sequence[tuple[str, bytes]]:
+        raise AssertionError("the journal does not read")
+
     async def get(self, kind: str, key: str) -> bytes | None:
         return self.records.get(key)
 
@@ -105,6 +110,21 @@ class Desk:
 
     def put(self, key: str, value: bytes | None = b"x") -> None:
         self.journal.put(change(key, value), lambda error: self.told.append((key, error)))
+
+    def put_keenly(self, key: str, value: bytes | None = b"x", most: int = 1000) -> list[Any]:
+        """Put something, and ask to be told again, but for the last of so many times.
+
+        :returns: what is told of it.
+        """
+        told: list[StoreError | None] = []
+
+        def stored(error: StoreError | None) -> bool:
+            self.told.append((key, error))
+            told.append(error)
+            return len(told) < most
+
+        self.journal.put(change(key, value), stored)
+        return told
 
 
 def test_the_fake_is_a_store() -> None:
@@ -205,6 +225,101 @@ def test_an_error_is_told_once_and_the_changes_are_tried_again() -> None:
         assert desk.journal.failed is None
         assert desk.store.groups[1] == [change("a"), change("b", b"newer")]
         assert desk.told[2:] == [("b", None)]
+
+    run(main)
+
+
+def test_who_asks_for_it_is_told_of_each_try_until_it_is_written() -> None:
+    async def main() -> None:
+        desk = Desk()
+        errors = [StoreFailed("full"), StoreFailed("full still"), StoreFailed("and full")]
+        desk.store.errors = list(errors)
+        desk.put_keenly("a")
+        desk.put("b")
+        desk.put_keenly("c", most=2)
+        await asyncio.sleep(100.0)
+        told = {key: [error for which, error in desk.told if which == key] for key in "abc"}
+        assert told == {"a": [*errors, None], "b": errors[:1], "c": errors[:2]}
+        desk.put("b")  # what is over is over
+        await desk.journal.flush()
+        assert desk.told[7:] == [("b", None)]
+
+    run(main)
+
+
+def test_who_is_told_again_is_told_before_those_who_came_later() -> None:
+    async def main() -> None:
+        desk = Desk()
+        full, still = StoreFailed("full"), StoreFailed("full still")
+        desk.store.errors = [full, still]
+        desk.store.gate.clear()
+        desk.put_keenly("a")
+        desk.put_keenly("b")
+        await asyncio.sleep(0)
+        desk.put_keenly("a", b"newer")  # while the first try is made
+        desk.store.gate.set()
+        await asyncio.sleep(100.0)
+        assert desk.told == [
+            *[("a", full), ("b", full)],
+            *[("a", still), ("b", still), ("a", still)],
+            *[("a", None), ("b", None), ("a", None)],
+        ]
+        assert desk.store.records == {"a": b"newer", "b": b"x"}
+
+    run(main)
+
+
+def test_who_is_told_again_is_told_that_it_was_refused_and_no_more() -> None:
+    async def main() -> None:
+        desk = Desk()
+        desk.store.errors = [StoreFailed("full")]
+        desk.store.refuses = {"a"}
+        desk.put_keenly("a")
+        desk.put_keenly("b")
+        await asyncio.sleep(1.0)
+        desk.put("c")
+        await desk.journal.flush()
+        told = [(key, type(error)) for key, error in desk.told]
+        assert told == [
+            ("a", StoreFailed),
+            ("b", StoreFailed),
+            ("a", NotStorable),
+            ("b", type(None)),
+            ("c", type(None)),
+        ]
+
+    run(main)
+
+
+def test_a_refusal_in_a_try_that_fails_is_the_last_that_is_told() -> None:
+    async def main() -> None:
+        desk = Desk()
+        too_large, full = NotStorable("too large"), StoreFailed("full")
+        desk.store.errors = [too_large, too_large, full]  # the group, "a" alone, and "b"
+        desk.put_keenly("a")
+        desk.put_keenly("b")
+        await asyncio.sleep(1.0)
+        assert desk.told == [("a", too_large), ("b", full), ("b", None)]
+        assert desk.store.records == {"b": b"x"}
+
+    run(main)
+
+
+def test_what_a_callback_puts_when_it_is_told_of_an_error_goes_along() -> None:
+    async def main() -> None:
+        desk = Desk()
+        desk.store.errors = [StoreFailed("full")]
+
+        def stored(error: StoreError | None) -> bool:
+            desk.told.append(("a", error))
+            if error is not None:
+                desk.put("b")
+            return True
+
+        desk.journal.put(change("a"), stored)
+        await asyncio.sleep(1.0)
+        assert desk.store.keys == [["a"], ["a", "b"]]
+        assert desk.told[1:] == [("a", None), ("b", None)]
 
     run(main)
 
@@ -384,6 +499,28 @@ def test_close_tries_until_the_time_is_up() -> None:
     run(main)
 
 
+def test_close_tells_of_the_loss_who_asked_to_be_told_again() -> None:
+    async def main() -> None:
+        desk = Desk()
+        desk.store.broken = StoreFailed("full")
+        desk.put_keenly("a")
+        desk.put("b")
+        desk.put_keenly("c", most=1)
+        await asyncio.sleep(0.05)
+        with pytest.raises(StoreFailed, match=r"3 change\(s\) were not written"):
+            await desk.journal.close(2.0)
+        told = {key: [error for which, error in desk.told if which == key] for key in "abc"}
+        assert told["b"] == told["c"] == [desk.store.broken]
+        assert set(told["a"][:-1]) == {desk.store.broken}
+        assert "may be lost" in f"{told['a'][-1]}"
+        count = len(desk.told)
+        await desk.journal.close(2.0)
+        assert len(desk.told) == count
+        assert desk.journal._stored == []
+
+    run(main)
+
+
 def test_close_succeeds_when_there_is_room_in_time() -> None:
     async def main() -> None:
         desk = Desk()
@@ -419,7 +556,7 @@ def test_close_does_not_wait_for_ever_and_tells_everyone() -> None:
 
 steps = st.one_of(
     st.tuples(
-        st.just("put"),
+        st.sampled_from(["put", "put keenly"]),
         st.sampled_from("abcd"),
         st.one_of(st.none(), st.binary(min_size=1, max_size=2)),
     ),
@@ -436,12 +573,16 @@ def test_whatever_happens_the_store_has_the_last_of_each(script: list[tuple[Any,
         desk = Desk()
         model: dict[str, bytes | None] = {}
         puts = 0
+        keen: list[list[Any]] = []
         flushes: list[asyncio.Task[None]] = []
         for step in script:
             match step:
                 case ("put", key, value):
                     desk.put(key, value)
                     puts += 1
+                    model[key] = value
+                case ("put keenly", key, value):
+                    keen.append(desk.put_keenly(key, value))
                     model[key] = value
                 case ("turn",):
                     await asyncio.sleep(0)
@@ -459,7 +600,10 @@ def test_whatever_happens_the_store_has_the_last_of_each(script: list[tuple[Any,
         await asyncio.sleep(1000)
         assert desk.journal.pending == 0
         assert desk.store.records == {k: v for k, v in model.items() if v is not None}
-        assert len(desk.told) == puts  # each once
+        assert len(desk.told) - sum(map(len, keen)) == puts  # each once
+        for told in keen:
+            assert told[-1] is None
+            assert all(isinstance(error, StoreFailed) for error in told[:-1])
         await asyncio.gather(*flushes, return_exceptions=True)
         for group in desk.store.groups:
             assert len({each.key for each in group}) == len(group)

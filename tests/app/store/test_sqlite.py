@@ -40,16 +40,6 @@ def test_what_is_written_is_there(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-def test_any_text_and_any_bytes(tmp_path: Path) -> None:
-    async def main() -> None:
-        everything = [Change("läufe", key, bytes(range(256))) for key in ("", "\0", "日本", "';--")]
-        async with opened(tmp_path / "mail.db") as store:
-            await store.write(everything)
-            assert await store.live("läufe") == [(each.key, each.value) for each in everything]
-
-    asyncio.run(main())
-
-
 def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
     async def main() -> None:
         before = os.umask(0)
@@ -133,40 +123,6 @@ def test_a_read_sees_what_was_written_before_it(tmp_path: Path) -> None:
             assert await asyncio.gather(*tasks) == [None, b"old", None, b"new"]
 
     asyncio.run(main())
-
-
-def test_many_loops_write_at_once(tmp_path: Path) -> None:
-    loops, writes = 4, 50
-    barrier = threading.Barrier(loops)
-    failures: list[BaseException] = []
-
-    def other(store: SqliteStore, number: int) -> None:
-        async def write_all() -> None:
-            barrier.wait(TIMEOUT)
-            for count in range(writes):
-                await store.write([Change("run", f"{number}-{count}", b"x")])
-
-        try:
-            asyncio.run(write_all())
-        except BaseException as error:
-            failures.append(error)
-
-    async def main() -> None:
-        async with opened(tmp_path / "mail.db") as store:
-            threads = [threading.Thread(target=other, args=(store, n)) for n in range(loops)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                await asyncio.to_thread(thread.join, TIMEOUT)
-            assert failures == []
-            keys = [key for key, _ in await store.live("run")]
-        assert len(keys) == loops * writes
-        for number in range(loops):
-            own = [key for key in keys if key.startswith(f"{number}-")]
-            assert own == [f"{number}-{count}" for count in range(writes)]
-
-    with no_leaks():
-        asyncio.run(main())
 
 
 def test_a_loop_that_is_gone_harms_nobody(tmp_path: Path) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model import Section
-from . import durable, fires, looking, one_way, processes, restarts, round_trip, runs, supervised
+from . import (
+    durable,
+    fires,
+    flows,
+    looking,
+    one_way,
+    processes,
+    restarts,
+    round_trip,
+    runs,
+    supervised,
+)
 from .free_threading import FREE_THREADING
 from .gateway import GATEWAY
 from .idle import IDLE
@@ -66,5 +77,17 @@ TASKS = Section(
     ),
 )
 
-SECTIONS: tuple[Section, ...] = (THREADS, TASKS)
+FLOWS = Section(
+    name="flows",
+    benchmarks=(
+        flows.STEPS,
+        flows.LONG,
+        flows.WAITING_MEMORY,
+        flows.WAITING_CPU,
+        flows.RESUME,
+        flows.RESTART,
+    ),
+)
+
+SECTIONS: tuple[Section, ...] = (THREADS, TASKS, FLOWS)
 CATALOGUE: tuple[Benchmark, ...] = tuple(one for part in SECTIONS for one in part.benchmarks)

@@ -49,7 +49,7 @@ test: $(VENV)/.ready-test
 # uvloop needs the interpreter lock, and newer versions of hypothesis and typer bring Rust that has no wheel
 # for these interpreters; the tests of the project itself need tools with the same trouble.
 test-free-threaded: $(FT_VENV)/.ready
-	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/app/tasks tests/app/pools tests/app/durable \
+	@$(FT_VENV)/bin/python -X gil=0 -m pytest tests/app/tasks tests/app/pools tests/app/durable tests/flows \
 	    tests/core tests/supervision tests/proof tests/testing tests/monitor tests/control \
 	    tests/examples $(ARGS)
 

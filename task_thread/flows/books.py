@@ -51,7 +51,8 @@ class Books:
         self._store = store
         self._journal = journal
         self._complain = complain
-        self.versions: dict[str, Routine] = {}  # all that flows have started with, by their ids
+        self.versions: dict[str, Routine] = {}  # all that flows may have started with, by their ids
+        self._kept: set[str] = set()  # those that are in the store
 
     # ---- reading --------------------------------------------------------------------------
 
@@ -63,6 +64,7 @@ class Books:
         """
         for _, routine in await self._all(records.ROUTINE, records.parse_routine):
             self.versions[records.routine_id(routine)] = routine
+        self._kept.update(self.versions)
         now = [
             self.versions[f"{name}@{version}"]
             for name, version in await self._all(records.ROUTINE_NOW, records.parse_now)
@@ -190,12 +192,14 @@ class Books:
 
     def _keep_routine(self, flow: Flow) -> None:
         routine = flow.routine
-        if routine is not None and flow.row.routine not in self.versions:
+        if routine is not None and flow.row.routine not in self._kept:
             self.put_routine(routine, now=False)
 
     def put_routine(self, routine: Routine, *, now: bool) -> None:
         """A routine was declared, or a flow of it begins."""
-        self.versions[records.routine_id(routine)] = routine
+        id = records.routine_id(routine)
+        self.versions[id] = routine
+        self._kept.add(id)
         for change in records.routine_changes(routine, now=now):
             self._journal.put(change)
 

@@ -89,7 +89,10 @@ class Engine:
     def drain(self) -> None:
         """Write down what has moved, in the order in which it did."""
         for change in self._gate.take():
-            self._write(change)
+            try:
+                self._write(change)
+            except Exception as error:  # a bug of ours must not take the others with it
+                self._desk.log("critical", "a move was lost", change.flow, exc_info=error)
 
     def _write(self, change: Change) -> None:
         flow, row, step = change.flow, change.row, change.step
@@ -103,11 +106,11 @@ class Engine:
                 flow.value = step.result
         if flow.run is not None and row.state.has_ended:
             flow.run.cancel("its flow was cancelled")
-        self._polls.follow(flow)
         try:
             self.books.put(change, partial(self._stored, flow, row.steps))
         except StoreError as error:
             self._stored(flow, row.steps, error)
+        self._polls.follow(flow)
 
     def _stored(self, flow: Flow, steps: int, error: StoreError | None) -> bool:
         """A move is on disk, or could not be written for now.

@@ -24,7 +24,14 @@ from task_thread.app.run import Run
 from task_thread.app.runinfo import RunInfo, error_line
 from task_thread.app.store import Change, Store
 from task_thread.app.words import RunStatus
-from task_thread.errors import NotStorable, RunFailed, StoreError, StoreFailed, UnknownRun
+from task_thread.errors import (
+    NotStorable,
+    RunFailed,
+    StoreError,
+    StoreFailed,
+    ThreadEnded,
+    UnknownRun,
+)
 
 if TYPE_CHECKING:
     from task_thread.core.thread import TaskThread
@@ -204,10 +211,11 @@ class Ledger:
         """Wait until all that has changed is on disk.
 
         :raises StoreError: it can't be written for now.
+        :raises ThreadEnded: the app has ended.
         """
         journal = self._journal
         if journal is None:
-            raise StoreFailed(f"the store {self._store.address} is closed")
+            raise ThreadEnded(f"the store {self._store.address} was closed, as its app has ended")
         self._write()
         await journal.flush()
 

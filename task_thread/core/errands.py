@@ -58,6 +58,9 @@ class Errands:
         context = copy_context()
 
         def begin() -> None:
+            if self._thread._taskthread.crew.closed:  # in its last turns: nobody would await it
+                outcome.set((False, self._refusal()))
+                return
             tasks.append(life.create_task(self._do(work, outcome), "errand", context))
 
         try:

@@ -25,6 +25,7 @@ from task_thread.app.runinfo import error_line
 from task_thread.app.words import RunStatus
 from task_thread.errors import (
     FlowFailed,
+    NotImportable,
     NotStorable,
     StoreError,
 )
@@ -66,7 +67,7 @@ class Engine:
         """Take calls from now on, and go on with what was there."""
         self.books = books
         loop = asyncio.get_running_loop()
-        self._loading = Loading(loop, books.load, self._loaded, self._not_loaded)
+        self._loading = Loading(loop, books.load, self._loaded, self._not_loaded, self._not_read)
         self._polls = Polls(loop, self._due, self._poll_failed)
         self._gate.open(self.drain, flows)
         for flow in flows:
@@ -208,6 +209,10 @@ class Engine:
         spec = flow.routine.tasks[row.position]
         try:
             task = self._desk.task_for(spec.script, check=asked is not None)
+        except SystemExit as left:  # a script that is no module: it must not end the app
+            text = f"{spec.script!r}: its module raised SystemExit({left.code!r}) when imported"
+            self._fail(flow, row, NotImportable(text), "", asked)
+            return
         except Exception as error:  # its module may raise what it likes
             self._fail(flow, row, error, "", asked)
             return
@@ -288,8 +293,10 @@ class Engine:
         asked: Mapping[str, Any] | None,
     ) -> None:
         self._desk.log("error", "flow failed", flow, exc_info=error)
-        at = time()
-        self._move(flow, row, history.failed(row, at, error_line(error), traceback, asked), at)
+        at, line = time(), error_line(error)
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[:_LONGEST_LINE]}..."
+        self._move(flow, row, history.failed(row, at, line, traceback, asked), at)
 
     def _move(self, flow: Flow, before: Row, move: Move, at: float) -> None:
         """Make a move, unless somebody else was first."""
@@ -318,6 +325,12 @@ class Engine:
         else:  # it was to be polled: next time perhaps
             self._desk.log("error", "a flow can't be read", flow, exc_info=error)
 
+    def _not_read(self, flow: Flow, error: StoreError) -> None:
+        self._desk.log(
+            "error", "a flow can't be read for now; it is tried again", flow,
+            reason=error_line(error),
+        )  # fmt: skip
+
     def _due(self, flow: Flow) -> None:
         """Its check is to be asked by itself."""
         if flow.row.state is FlowState.WAIT and not flow.polling:
@@ -327,4 +340,5 @@ class Engine:
         self._desk.log("error", "the trigger of a check failed", flow, exc_info=error)
 
 
+_LONGEST_LINE: Final = 1000  # characters of an error that are held in memory
 _LOOK_AGAIN: Final = 1.0  # seconds after which a store that can't be read is asked again

@@ -41,6 +41,8 @@ class Kind:
         self.always_passes: Final = cls.check is FlowTask.check
         self._perform: Final = Shape(_bound(cls, "perform"), False, reserved=())
         self._check: Final = inspect.signature(_bound(cls, "check"))
+        self._perform_names: Final = _positionals(cls, "perform")
+        self._check_names: Final = _positionals(cls, "check")
         self._taken: Final = {*_first(cls, "perform"), *_first(cls, "check")}
 
     def check_given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -53,6 +55,20 @@ class Kind:
                 raise TypeError(f"{self.script} can't be given {name!r}: that is the task itself")
         if not self.always_passes:
             self._bind(self._check.bind_partial, args, kwargs)
+            self._look_for_places_taken(len(args))
+
+    def _look_for_places_taken(self, number: int) -> None:
+        """What was submitted must not stand where ``check`` waits for a resume's keyword: in
+        ``check(self, confirmed=False)`` a path would be a confirmation."""
+        for place, other in list(zip(self._perform_names, self._check_names, strict=False))[
+            :number
+        ]:
+            if other.default is not other.empty and place.name != other.name:
+                raise TypeError(
+                    f"{self.script}.check() would be given {place.name!r} as {other.name!r}: let "
+                    f"it take first what perform() takes: check(self, {place.name}, "
+                    f"{other.name}=...)"
+                )
 
     def check_asked(self, called: str, asked: Mapping[str, Any]) -> None:
         """:param called: how the flow was submitted: see Row.
@@ -194,3 +210,10 @@ def _first(cls: type[FlowTask], method: str) -> tuple[str, ...]:
     if first is None or first.kind is not first.POSITIONAL_OR_KEYWORD:
         return ()
     return (first.name,)
+
+
+def _positionals(cls: type[FlowTask], method: str) -> tuple[inspect.Parameter, ...]:
+    """The parameters that positional arguments fall on, but for ``*args``."""
+    parameters = inspect.signature(_bound(cls, method)).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(each for each in parameters if each.kind in kinds)

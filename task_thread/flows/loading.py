@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from task_thread.core.ending import new_task
+from task_thread.errors import NotStorable, StoreError
 from task_thread.flows.flow import Flow
 
 __all__ = ["Loading"]
 
+_LOOK_AGAIN: Final = 1.0  # seconds after which a store that can't be read is asked again
 _READERS: Final = 8  # so many at once: a store does one thing at a time, but gladly the next
 
 
@@ -23,6 +25,7 @@ class Loading:
     :param read: reads one.
     :param done: called with a flow that was read, and whether its check is polled.
     :param failed: called with one that can't be.
+    :param complain: called with one that can't be for now. It is tried again a second later.
     """
 
     def __init__(
@@ -31,11 +34,13 @@ class Loading:
         read: Callable[[Flow], Awaitable[None]],
         done: Callable[[Flow, bool], None],
         failed: Callable[[Flow, Exception], None],
+        complain: Callable[[Flow, StoreError], None],
     ) -> None:
         self._loop = loop
         self._read = read
         self._done = done
         self._failed = failed
+        self._complain = complain
         self._waiting: deque[tuple[Flow, bool]] = deque()
         self._readers: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -61,7 +66,13 @@ class Loading:
                 flow, polling = self._waiting.popleft()
                 try:
                     await self._read(flow)
-                except Exception as error:  # a damaged record, or the store
+                except NotStorable as error:
+                    self._failed(flow, error)
+                except StoreError as error:  # the disk may be well again in a moment
+                    self._complain(flow, error)
+                    self._waiting.appendleft((flow, polling))
+                    await asyncio.sleep(_LOOK_AGAIN)
+                except Exception as error:  # a damaged record
                     self._failed(flow, error)
                 else:
                     self._done(flow, polling)

@@ -210,12 +210,12 @@ class Books:
     # ---- dropping -------------------------------------------------------------------------
 
     async def drop_ended(
-        self, until: float, goes_on: Callable[[str], bool], dropped: Callable[[str], None]
+        self, until: float, take_out: Callable[[str], bool]
     ) -> tuple[float | None, bool]:
         """Drop flows that ended before `until`, and their histories: some thousand records.
 
-        :param goes_on: whether a flow has been resumed since.
-        :param dropped: called with the run id of each.
+        :param take_out: called with the run id of each: forgets it, unless it was resumed since.
+            Returns whether it is to be dropped.
         :returns: when the oldest that is left ended; and whether there is more to drop.
         :raises StoreError: it can't be read, or written for now.
         """
@@ -229,14 +229,13 @@ class Books:
                 continue
             if ended > until:
                 return ended, False
-            if not goes_on(id):
-                steps = await self._store.under(records.STEP, f"{id}/", limit=left)
+            steps = await self._store.under(records.STEP, f"{id}/", limit=left)
+            if take_out(id):
                 for step, _ in steps:
                     self._journal.put(Record(records.STEP, step, None))
                 left -= len(steps)
                 if left <= 0:  # there may be more of it
                     break
-                dropped(id)
                 self._journal.put(Record(records.FLOW, id, None))
             self._journal.put(Record(records.ENDED, key, None))
         else:

@@ -247,7 +247,7 @@ class FlowDesk:
             books.versions.setdefault(routine_id(routine), routine)
         flows = [Flow(row, books.versions.get(row.routine)) for row in rows]
         self._keeping = Keeping(
-            loop, office.retention, self._retention, self._forget, self._sweep, self.begin
+            loop, office.retention, self._retention, self.gate.forget, self._sweep, self.begin
         )
         self.engine.open(books, flows)
         self._await_the_judge()
@@ -277,18 +277,8 @@ class FlowDesk:
         if self._journal is not None:
             await self._journal.close(1.0)
 
-    def _forget(self, id: str) -> None:
-        self.gate.drop(id, final=True)
-
     async def _sweep(self, until: float) -> tuple[float | None, bool]:
-        return await self.engine.books.drop_ended(until, self._goes_on, self._drop)
-
-    def _goes_on(self, id: str) -> bool:
-        flow = self.gate.census.get(id)
-        return flow is not None and flow.unsure is None and not flow.row.state.has_ended
-
-    def _drop(self, id: str) -> None:
-        self.gate.drop(id, final=False)
+        return await self.engine.books.drop_ended(until, self.gate.take_out)
 
     async def flush(self) -> None:
         """Write all that has moved; where the app has no store, in memory. On the loop."""

@@ -233,13 +233,23 @@ class Gate:
             flow.row = known
             self.census.add(flow)
 
-    def drop(self, id: str, *, final: bool) -> None:
-        """Forget a flow.
+    def forget(self, id: str) -> None:
+        """A flow that has ended for good is in the store alone from now on."""
+        with self.lock:
+            flow = self.census.get(id)
+            if flow is not None and flow.unsure is None and flow.row.state.is_final:
+                self.census.drop(flow)
 
-        :param final: only if it has ended for good.
+    def take_out(self, id: str) -> bool:
+        """A flow that has ended, or failed, is about to leave the store too.
+
+        :returns: False if it goes on, since somebody has resumed it.
         """
         with self.lock:
             flow = self.census.get(id)
-            if flow is None or flow.unsure is not None or (final and not flow.row.state.is_final):
-                return
+            if flow is None or flow.unsure is not None:
+                return True
+            if not flow.row.state.has_ended:
+                return False
             self.census.drop(flow)
+            return True

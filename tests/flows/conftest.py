@@ -7,9 +7,11 @@ import os
 import random
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.app.durable.hands import File
 from tests.flows import stage as stages
 from tests.flows.hands import Watched, app_of
 from tests.flows.stage import Stage
@@ -47,3 +49,9 @@ def quiet_logs() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(before)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    """A store that is a file, for tests that look at it from outside."""
+    return File(tmp_path / "flows.db")

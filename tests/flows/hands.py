@@ -97,10 +97,11 @@ class Watched:
                 seen = len(self.told)
             if there():
                 return
-            with self._changed:
-                left = until - monotonic()
-                moved = self._changed.wait_for(lambda: len(self.told) != seen, left)
-            assert moved, f"nothing moves any more, and this is not as it should be: {said()}"
+            assert self._moves(seen, until), f"nothing moves, and is not as it should be: {said()}"
+
+    def _moves(self, seen: int, until: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.told) != seen, until - monotonic())
 
     def flush(self) -> None:
         """Wait until all is on disk."""
@@ -206,9 +207,10 @@ class Trouble(Paper):
         self.reads = 0
         self.tried = threading.Semaphore(0)
 
-    def full(self) -> None:
-        """The disk is full from now on."""
+    def full(self, value: Any = None) -> Any:
+        """The disk is full from now on; it gives `value`, for tasks that fill it."""
         self.error = StoreFailed("the disk is full")
+        return value
 
     def works(self) -> None:
         """Nothing is wrong any more."""

@@ -111,4 +111,4 @@ class Strict(FlowTask):
 class Unasked(Loops):
     """Its check is that of FlowTask."""
 
-    check = FlowTask.check  # type: ignore[assignment]
+    check = FlowTask.check

@@ -105,7 +105,15 @@ def test_specs_of_all_forms_may_be_mixed_and_a_wrong_one_is_named_at_once() -> N
     app = FlowApp()
     download = f"{HERE}.Class"
     app.routine("good", [download, ("k", download), {"key": "q", "script": download}, ("r", Class)])
-    for wrong in ({"script": 7}, {"name": "only"}, {"key": "q", "unknown": 1}, (), 7, None, "nodot"):
+    for wrong in (
+        {"script": 7},
+        {"name": "only"},
+        {"key": "q", "unknown": 1},
+        (),
+        7,
+        None,
+        "nodot",
+    ):
         with pytest.raises((TypeError, ValueError), match=r"tasks\[1\]"):
             app.routine("bad", [download, wrong])  # type: ignore[list-item]
     assert "bad" not in app.routines

@@ -150,6 +150,11 @@ class Office:
         """Whether it has begun and not ended. From any thread."""
         return self.app.state in (State.STARTING, State.RUNNING, State.STOPPING)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it lets go of its store, or has. On the loop."""
+        return self._closed
+
     def tick_ended(self, task: Task[..., Any]) -> None:
         """A run from a tick has ended. What app.schedule() made for one date, and has happened, is
         forgotten: a hundred thousand reminders would be read at each start. On the loop."""

@@ -28,6 +28,8 @@ from task_thread.errors import (
     NotImportable,
     NotStorable,
     StoreError,
+    StoreFailed,
+    StoreTooNew,
 )
 from task_thread.flows import history
 from task_thread.flows.census import Change
@@ -144,15 +146,19 @@ class Engine:
             await asyncio.wait(self._lookups)
 
     async def _look_up(self, flow: Flow) -> None:
+        readable = True
         while True:
             try:
                 known = await self.books.row(flow.id)
             except NotStorable:  # damaged: it is written anew
                 known = None
-            except StoreError as error:
+            except StoreFailed as error:
                 self._desk.log("error", "a flow's key can't be looked up", flow, exc_info=error)
                 await asyncio.sleep(_LOOK_AGAIN)
                 continue
+            except StoreTooNew as error:  # it is left as it is: nobody shall move it
+                readable = False
+                known = history.failed(flow.row, time(), error_line(error), "", None).row
             break
         waiting, flow.unsure = flow.unsure or [], None
         if known is None:
@@ -162,6 +168,8 @@ class Engine:
         self._gate.become(flow, known)
         flow.routine = self.books.versions.get(known.routine)
         self._go_on(flow, known.steps)
+        if not readable:
+            self._gate.take_out(flow.id)
 
     # ---- going on, on the loop ------------------------------------------------------------
 

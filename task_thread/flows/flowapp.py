@@ -16,6 +16,8 @@ from task_thread.errors import (
     FlowFailed,
     FlowStateError,
     NotRunning,
+    StoreFailed,
+    ThreadEnded,
     UnknownFlow,
     WaitTimeout,
     WrongLoop,
@@ -344,7 +346,12 @@ class FlowApp(TaskApp):
             raise NotRunning(f"{self.getId()} does not run yet: run it first", self)
 
         async def do() -> T:
-            return await work()
+            try:
+                return await work()
+            except StoreFailed:
+                if not self._app.is_closed:
+                    raise
+                raise ThreadEnded(f"{self.getId()} ended before that was read", self) from None
 
         return await self._taskthread.errands.run(do)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from task_thread.core.ending import new_task
-from task_thread.errors import NotStorable, StoreError
+from task_thread.errors import StoreFailed
 from task_thread.flows.flow import Flow
 
 __all__ = ["Loading"]
@@ -34,7 +34,7 @@ class Loading:
         read: Callable[[Flow], Awaitable[None]],
         done: Callable[[Flow, bool], None],
         failed: Callable[[Flow, Exception], None],
-        complain: Callable[[Flow, StoreError], None],
+        complain: Callable[[Flow, StoreFailed], None],
     ) -> None:
         self._loop = loop
         self._read = read
@@ -66,9 +66,7 @@ class Loading:
                 flow, polling = self._waiting.popleft()
                 try:
                     await self._read(flow)
-                except NotStorable as error:
-                    self._failed(flow, error)
-                except StoreError as error:  # the disk may be well again in a moment
+                except StoreFailed as error:  # the disk may be well again in a moment
                     self._complain(flow, error)
                     self._waiting.appendleft((flow, polling))
                     await asyncio.sleep(_LOOK_AGAIN)

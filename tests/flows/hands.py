@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -83,7 +83,8 @@ class Watched:
             return not any(info.state in BUSY for info in self.app.list())
 
         with self._changed:
-            assert self._changed.wait_for(there, WITHIN), self.app.list()
+            quiet = self._changed.wait_for(there, WITHIN)
+        assert quiet, [info for info in self.app.list() if info.state in BUSY]
         self.flush()
 
     def settled(self, there: Callable[[], bool], said: Callable[[], str]) -> None:
@@ -110,6 +111,14 @@ class Watched:
     def history(self, run_id: str) -> Sequence[FlowStep]:
         """The history of a flow."""
         return asyncio.run(self.app.history(run_id))
+
+    def histories(self, run_ids: Iterable[str]) -> dict[str, Sequence[FlowStep]]:
+        """The histories of several flows."""
+
+        async def ask() -> dict[str, Sequence[FlowStep]]:
+            return {run_id: await self.app.history(run_id) for run_id in run_ids}
+
+        return asyncio.run(ask())
 
     def stored_status(self, run_id: str) -> FlowInfo:
         """The flow, from the store if need be."""

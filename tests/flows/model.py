@@ -64,6 +64,13 @@ class Flow:
     results: dict[str, Any] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
+    def results_at(self, rows: int) -> dict[str, Any]:
+        """The results that there were when the history had so many rows."""
+        return {
+            self.key_at(row.position): row.result
+            for row in self.rows[:rows] if row.result is not NOTHING
+        }  # fmt: skip
+
     def __str__(self) -> str:
         return f"flow {self.number} ({self.routine}, child of {self.parent}): {self.plan}"
 

@@ -30,9 +30,10 @@ def letters(luck: Random, most: int) -> str:
 
 def plan(luck: Random, length: int, depth: int = 2) -> dict[str, Any]:
     """What the tasks of a routine of that length do; some spawn, `depth` levels deep."""
-    kinds = ["give"] * 4 + ["wait", "wait", "tries", "mend", "poll", "raise", "bad"]
+    kinds = ["give"] * 4 + ["wait"] * 4 + ["tries", "mend", "poll", "poll"]
+    kinds.append(luck.choice(["raise", "bad"]))
     if depth:
-        kinds += ["spawn", "spawn", "spawn", "wait and spawn"]
+        kinds += ["spawn"] * 4 + ["wait and spawn"] * 2
     do = [_action(luck, luck.choice(kinds), depth) for _ in range(length)]
     return {"tag": f"t{next(_TAGS)}", "do": do}
 

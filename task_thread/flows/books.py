@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from task_thread.app.store import Change as Record
 from task_thread.app.store import Store
-from task_thread.errors import NotStorable, UnknownFlow
+from task_thread.errors import NotStorable, StoreTooNew, UnknownFlow
 from task_thread.flows import records
 from task_thread.flows.census import Change
 from task_thread.flows.flow import Flow
@@ -167,7 +167,7 @@ class Books:
             try:
                 _, id = records.parse_ended(key, value)
                 found.append(await self.info(id))
-            except (NotStorable, UnknownFlow):
+            except (NotStorable, StoreTooNew, UnknownFlow):
                 continue
         return found
 
@@ -223,6 +223,8 @@ class Books:
         for key, value in await self._store.under(records.ENDED, "", limit=100):
             try:
                 ended, id = records.parse_ended(key, value)
+            except StoreTooNew:  # it is not ours to drop
+                continue
             except NotStorable as error:
                 self._complain(error)
                 self._journal.put(Record(records.ENDED, key, None))

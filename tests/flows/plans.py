@@ -31,7 +31,7 @@ def letters(luck: Random, most: int) -> str:
 def plan(luck: Random, length: int, depth: int = 2) -> dict[str, Any]:
     """What the tasks of a routine of that length do; some spawn, `depth` levels deep."""
     kinds = ["give"] * 4 + ["wait"] * 4 + ["tries", "mend", "poll", "poll"]
-    kinds.append(luck.choice(["raise", "bad"]))
+    kinds.append(luck.choice(["raise", "bad", "give", "give"]))
     if depth:
         kinds += ["spawn"] * 4 + ["wait and spawn"] * 2
     do = [_action(luck, luck.choice(kinds), depth) for _ in range(length)]
@@ -50,7 +50,7 @@ def _action(luck: Random, kind: str, depth: int) -> dict[str, Any]:
     if kind == "wait and spawn":
         return _action(luck, "wait", depth) | _action(luck, "spawn", depth)
     others: dict[str, dict[str, Any]] = {
-        "tries": {"tries": luck.randrange(5)},
+        "tries": {"tries": luck.choice([0, 0, 0, 1, 3, 4])},
         "mend": {"mend": 1},
         "poll": {"poll": 1},
         "raise": {"raise": "as planned"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from task_thread.flows.flowtask import FlowTask
+from task_thread.flows.words import spawn, wait
 
 Doing = Callable[..., Any]
 """Called with the task, and what it was called with."""
@@ -112,3 +114,24 @@ class Unasked(Loops):
     """Its check is that of FlowTask."""
 
     check = FlowTask.check
+
+
+class Abroad(FlowTask):
+    """In a process, where there is no stage: it waits, and then spawns."""
+
+    executor = "process"
+
+    def perform(self, *args: Any, **kwargs: Any) -> Any:
+        self.progress(1, 2)
+        return wait(f"{self.key} {self.run_id} {dict(self.results)} {args}")
+
+    def check(self, *args: Any, **kwargs: Any) -> Any:
+        return spawn(f"{__name__}.Loops", args=(os.getpid(),))
+
+
+class Limited(Loops):
+    """Has 20 milliseconds."""
+
+    max_time = 0.02
+    retry = 1
+    backoff = 0.0

@@ -260,7 +260,13 @@ def test_a_task_whose_trigger_fails_ends_alone(start_thread: StartThread) -> Non
 def test_the_counts_are_right_though_its_task_runs_elsewhere_by_now(
     start_thread: StartThread,
 ) -> None:
-    app, gate = start_thread(TaskApp("t")), Gate()
+    app, gate, ended = start_thread(TaskApp("t")), Gate(), Notes()
+
+    def note(event: RunEnded) -> None:
+        if event.run.task == "a":
+            ended.add(event.run.id)
+
+    app.subscribe(RunEnded, callback=note)
     with opened_at_last(gate):
         task = app.schedule(gate.hold, dates(5), id="a", on_overlap="queue", coalesce=False)
         gate.arrived()
@@ -268,8 +274,7 @@ def test_the_counts_are_right_though_its_task_runs_elsewhere_by_now(
         task.update(fn=nothing, executor="loop")
         settled(app)
         assert sum(lane.queued for lane in app.app_statistics().lanes) == 4
-    while ended_counts(app)[RunStatus.SUCCEEDED] < 5 + 1:
-        settled(app)
+    ended.wait_for(5)
     settled(app)
     lanes = app.app_statistics().lanes
     assert [(lane.executor, lane.queued) for lane in lanes] == [

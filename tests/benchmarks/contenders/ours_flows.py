@@ -148,7 +148,7 @@ def restart(flows: int) -> float:
     """Seconds until an app is ready whose store has so many flows, half of them waiting and half
     of them under way."""
     with database() as path:
-        app = _app(path)
+        app = _app(path, coroutines=flows)  # those under way shall not keep the others waiting
         _declare(app)
         with app:
             for number in range(flows // 2):

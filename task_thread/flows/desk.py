@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.app.journal import Journal
-from task_thread.errors import StoreError, UnknownRoutine
+from task_thread.errors import StoreError, StoreFailed, UnknownRoutine
 from task_thread.flows.books import Books
 from task_thread.flows.engine import Engine
 from task_thread.flows.events import FlowChanged
@@ -270,12 +270,20 @@ class FlowDesk:
                 await self.engine.make_sure()
 
     async def finish(self) -> None:
-        """Write down what was moved last."""
+        """Write down what was moved last.
+
+        :raises StoreFailed: some of it is lost.
+        """
         if self._keeping is None:
             return
         self.engine.drain()
         if self._journal is not None:
             await self._journal.close(1.0)
+        if self.engine.unsure:
+            raise StoreFailed(
+                f"{self.engine.unsure} flow(s) that were submitted under a key are lost: the store "
+                "could not be read to see whether they are new"
+            )
 
     async def _sweep(self, until: float) -> tuple[float | None, bool]:
         return await self.engine.books.drop_ended(until, self.gate.take_out)

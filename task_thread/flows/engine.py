@@ -139,6 +139,11 @@ class Engine:
             self._lookups.add(task)
             task.add_done_callback(self._lookups.discard)
 
+    @property
+    def unsure(self) -> int:
+        """How many flows were submitted under keys that could not be looked up yet."""
+        return len(self._lookups)
+
     async def make_sure(self) -> None:
         """Wait until it is known of all flows that were submitted whether they are new. On the
         loop."""

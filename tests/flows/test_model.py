@@ -479,7 +479,7 @@ def test_random_flows_do_what_the_model_says() -> None:
     run_state_machine_as_test(
         seed(SEED)(Flows),
         settings=settings(
-            max_examples=EXAMPLES or 70,
+            max_examples=EXAMPLES or 40,
             stateful_step_count=30 if EXAMPLES else 15,
             deadline=None,
             derandomize=False,

@@ -235,19 +235,18 @@ class Engine:
         visit = Visit(
             spec.script, spec.key, row.id, flow.routine.name, flow.texts.copy(), flow.given, asked
         )
-        flow.polling = polling
         flow.run = visit.run = self._desk.start(
-            task, (visit,), partial(self._ended, flow, row.steps, asked)
+            task, (visit,), partial(self._ended, flow, row, asked)
         )
 
     def _ended(
-        self, flow: Flow, steps: int, asked: Mapping[str, Any] | None, run: Run[Any]
+        self, flow: Flow, before: Row, asked: Mapping[str, Any] | None, run: Run[Any]
     ) -> None:
-        """The run of a task is over."""
-        polled, flow.polling = flow.polling, False
+        """The run of a task is over, which was begun when the flow was in `before`."""
+        polled = before.state is FlowState.WAIT
         flow.run = None
         row = flow.row
-        if row.steps != steps:  # cancelled; or resumed while it was polled
+        if row is not before:  # cancelled; or resumed while it was polled
             if polled and row.state is FlowState.CHECK:
                 self._begin(flow)
         elif run._outcome is RunStatus.SUCCEEDED:
@@ -275,7 +274,9 @@ class Engine:
             elif asked is None:
                 move = history.performed(row, at, plain_text(value, what))
             elif value:
-                move = history.passed(row, at, plain_text(dict(asked), what) if asked else NOTHING)
+                move = history.performed(
+                    row, at, plain_text(dict(asked), what) if asked else NOTHING
+                )
             elif polled:
                 return
             else:
@@ -346,7 +347,7 @@ class Engine:
 
     def _due(self, flow: Flow) -> None:
         """Its check is to be asked by itself."""
-        if flow.row.state is FlowState.WAIT and not flow.polling:
+        if flow.row.state is FlowState.WAIT:
             self._begin(flow, polling=True)
 
     def _poll_failed(self, flow: Flow, error: Exception) -> None:

@@ -32,13 +32,12 @@ class Flow:
     :ivar value: what its last task gave, once it is done.
     :ivar stored: how many rows of its history are known to be on disk, when it last acted.
     :ivar run: the run of its task that is under way.
-    :ivar polling: whether that is a check which nobody has asked for.
     :ivar unsure: while nobody knows whether the store has one of its id: what is to be written of
         it once that is known.
     """
 
     __slots__ = (
-        "given", "latch", "polling", "routine", "row", "run", "stored", "texts", "unsure",
+        "given", "latch", "routine", "row", "run", "stored", "texts", "unsure",
         "value",
     )  # fmt: skip
 
@@ -51,7 +50,6 @@ class Flow:
         self.value: str | None = None
         self.stored = row.steps
         self.run: Run[Any] | None = None
-        self.polling = False
         self.unsure: list[Change] | None = None
 
     @property

@@ -35,7 +35,6 @@ __all__ = [
     "child_resumed",
     "failed",
     "made",
-    "passed",
     "performed",
     "rests_on",
     "resumed",
@@ -155,7 +154,8 @@ def submitted(row: Row, at: float, given: str, called: str) -> Move:
 
 
 def performed(row: Row, at: float, result: str) -> Move:
-    """The task that it is at gave `result`, or its child did: on to the next one."""
+    """The task that it is at gave `result`, or its child did, or its check has passed, asked with
+    these keywords: on to the next one."""
     position = row.position + 1
     state = _DONE if position == row.length else _RUNNING
     number = row.steps
@@ -165,11 +165,6 @@ def performed(row: Row, at: float, result: str) -> Move:
         "", None, None, row.parent, "", row.called, row.key, row.digest, "",
     )  # fmt: skip
     return Move(after, Step(number, at, state, row.position, result=result))
-
-
-def passed(row: Row, at: float, asked: str) -> Move:
-    """The check has passed, asked with those keywords; they are the task's result."""
-    return performed(row, at, asked)
 
 
 def waits(row: Row, at: float, reason: str, check: Mapping[str, Any] | None) -> Move:

@@ -212,7 +212,7 @@ class Dispatcher:
         self.processes = Processes()
         self.workers = Workers(self._take, self._waiting, f"{self.name}/run")
         self.delays = Delays[Run[Any]](self.loop, self.queue)
-        self.ended = Ended(self.loop, self.runs, self.retention)
+        self.ended = Ended(self.loop, lambda id: self.runs.pop(id, None), self.retention)
         with self._lock:
             self._open = True
         self._await_the_judge()
@@ -478,7 +478,7 @@ class Dispatcher:
         callbacks = run._publish()
         self.counts[run.status] += 1
         if run.then is None:
-            self.ended.add(run)
+            self.ended.add(run.id)
         else:
             self.runs.pop(run.id, None)
             run.then(run)

@@ -1,12 +1,11 @@
-"""Runs that have ended, kept for a while so that one can ask for them."""
+"""What has ended, runs and other things, kept for a while so that one can ask for it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, Final
-
-from task_thread.app.run import Run
+from collections.abc import Callable
+from typing import Final
 
 __all__ = ["Ended"]
 
@@ -14,30 +13,30 @@ _SHARE: Final = 0.1  # of the retention: those that end within it are forgotten 
 
 
 class Ended:
-    """Forgets each run some time after its end. On the app's loop.
+    """Forgets each thing some time after its end. On the app's loop.
 
     Neither a timer nor a date for each: those that end within a tenth of the retention are one
     batch, which is forgotten when the last one of it has had its time.
 
-    :param runs: all runs by id, from which they are taken.
+    :param forget: called with the id of each when its time is over.
     :param retention: seconds.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, runs: dict[str, Run[Any]], retention: float
+        self, loop: asyncio.AbstractEventLoop, forget: Callable[[str], object], retention: float
     ) -> None:
         self._loop = loop
-        self._runs = runs
+        self._forget = forget
         self._retention = retention
         self._batch: list[str] = []  # a timer is set for when it is complete, unless it is empty
         self._batches: deque[tuple[float, list[str]]] = deque()  # when they are to be forgotten
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, run: Run[Any]) -> None:
+    def add(self, id: str) -> None:
         """It has ended just now."""
         if not self._batch:
             self._look_at(self._loop.time() + self._retention * _SHARE)
-        self._batch.append(run.id)
+        self._batch.append(id)
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -46,7 +45,7 @@ class Ended:
             self._batch = []
         while self._batches and self._batches[0][0] <= now:
             for id in self._batches.popleft()[1]:
-                self._runs.pop(id, None)
+                self._forget(id)
         self.close()
         if self._batches:
             self._look_at(self._batches[0][0])

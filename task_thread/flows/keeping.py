@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from time import time
 from typing import Any, Final
 
+from task_thread.app.ended import Ended
 from task_thread.errors import StoreError
 
 __all__ = ["Keeping"]
@@ -38,13 +38,10 @@ class Keeping:
         begin: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
         self._loop = loop
-        self._memory = memory
+        self._memory = Ended(loop, forget, memory)
         self._store = store
-        self._forget = forget
         self._sweep = sweep
         self._begin = begin
-        self._order: deque[tuple[float, str]] = deque()
-        self._forgetting: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
         self._dropping = False
@@ -55,31 +52,16 @@ class Keeping:
         if self._closed:
             return
         if final:
-            self._order.append((self._loop.time() + self._memory, id))
-            if self._forgetting is None:
-                self._arm()
+            self._memory.add(id)
         if self._sweeping is None and not self._dropping:
             self._sweeping = self._loop.call_later(min(self._store, _LATER), self._drop)
 
     def close(self) -> None:
         """No more sweeps."""
         self._closed = True
-        for timer in (self._forgetting, self._sweeping):
-            if timer is not None:
-                timer.cancel()
-
-    def _arm(self) -> None:
-        # Not a timer for each: one for the oldest, and not more often than ten times within.
-        soonest = self._loop.time() + self._memory / 10
-        self._forgetting = self._loop.call_at(max(self._order[0][0], soonest), self._forget_due)
-
-    def _forget_due(self) -> None:
-        now = self._loop.time()
-        while self._order and self._order[0][0] <= now:
-            self._forget(self._order.popleft()[1])
-        self._forgetting = None
-        if self._order:
-            self._arm()
+        self._memory.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     def _drop(self) -> None:
         self._sweeping = None

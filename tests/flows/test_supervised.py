@@ -14,20 +14,13 @@ from task_thread import Backoff, TaskThread
 from task_thread.errors import FlowStateError, LifeError
 from task_thread.flows import FlowApp, FlowChanged, RoutineSet
 from task_thread.flows.words import FlowState, spawn, wait
-from task_thread.signals import Request, Signal
+from task_thread.signals import Signal
 from tests.app.durable.hands import File
+from tests.app.durable.test_supervised import Crash, Up
 from tests.flows.hands import WITHIN
 from tests.flows.stage import Does, Loops, Stage
 
 pytestmark = pytest.mark.usefixtures("quiet_logs")
-
-
-class Crash(Signal):
-    """Has the app crash."""
-
-
-class Up(Request[None]):
-    """Answered by an app that is up."""
 
 
 class Fragile(FlowApp):

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import math
 import os
 import pickle
 import signal
@@ -155,7 +154,9 @@ class _Pool:
 
         self.workers = _Workers()
         self._idle: deque[tuple[Process, float]] = deque()
-        self._limiter = anyio.CapacityLimiter(math.inf)
+        # How many may be busy is decided before (bands.py), so nothing has to be entered here: a
+        # CapacityLimiter without a limit costs each call a turn of the loop.
+        self._limiter: Any = contextlib.nullcontext()
         self._broken = anyio.BrokenWorkerProcess
         self._run_sync = to_process.run_sync
         self._all_var = to_process._process_pool_workers

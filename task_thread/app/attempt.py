@@ -21,6 +21,7 @@ from task_thread.errors import TimeLimitReached
 from task_thread.latch import Latch
 
 if TYPE_CHECKING:
+    from task_thread.app.inthread import Call
     from task_thread.app.run import Run
     from task_thread.app.stages import Stage
     from task_thread.app.task import Task
@@ -50,6 +51,10 @@ class Desk(Protocol):
         """The attempt raised."""
         ...
 
+    def freed(self) -> None:
+        """A place in a pool has become free while no worker looked."""
+        ...
+
     def stage_of(self, task: Task[..., Any]) -> Stage:
         """The generator of a life-cycle task."""
         ...
@@ -76,6 +81,7 @@ class Attempt:
         "_latch",
         "_limit",
         "_number",
+        "_thread_call",
         "_timer",
         "_worker",
         "over",
@@ -86,7 +92,9 @@ class Attempt:
         self.run = run
         self._desk = desk
         self._lane = lane
+        # It is one of these: a coroutine that a worker makes, or nothing but a call in a thread.
         self._worker: asyncio.Task[Any] | None = None
+        self._thread_call: Call | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._number = 0
         self._limit: TimeLimitReached | None = None
@@ -96,10 +104,9 @@ class Attempt:
 
     # ---- what a worker asks ---------------------------------------------------------------
 
-    def begin(self, worker: asyncio.Task[Any]) -> Coroutine[Any, Any, Any]:
+    def begin(self, worker: asyncio.Task[Any]) -> Coroutine[Any, Any, Any] | None:
         """It begins; see :class:`~task_thread.app.workers.Job`."""
         run = self.run
-        self._worker = worker
         run._attempt = self
         run.attempt += 1
         self._number = run.attempt
@@ -112,9 +119,15 @@ class Attempt:
         if task.options.max_time is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(task.options.max_time, self._overdue)
-        if task.is_plain and not self._desk.middlewares:
-            return task.fn(*run.args, **run.kwargs)  # type: ignore[no-any-return]
-        return self._drive()
+        plain = task.is_plain and not self._desk.middlewares
+        if plain and task.options.executor == "thread":
+            # No coroutine to wait for it, which would be a task of the loop for each call.
+            self._thread_call = self._desk.threads.begin(
+                task.fn, run.args, run.kwargs, self._desk.context.copy(), self._returned
+            )
+            return None
+        self._worker = worker
+        return task.fn(*run.args, **run.kwargs) if plain else self._drive()
 
     def done(self, value: Any, error: BaseException | None) -> None:
         """Its coroutine has ended."""
@@ -131,6 +144,18 @@ class Attempt:
         else:
             self._desk.failed(self.run, _from_the_function_on(error))
 
+    def _returned(self, call: Call) -> None:
+        """Its call in a thread has ended."""
+        self._thread_call = None
+        error = call.take_error()
+        if isinstance(error, StopIteration):  # as out of any coroutine
+            stop, error = error, RuntimeError(f"{self.run.task.name} raised StopIteration")
+            error.__cause__ = stop
+        try:
+            self.done(call.value, error)
+        finally:
+            self._desk.freed()
+
     @property
     def title(self) -> str:
         """For people who look at the tasks of a loop."""
@@ -145,6 +170,11 @@ class Attempt:
             self._latch.set(None)
         if self._worker is not None:
             self._worker.cancel()
+        elif self._thread_call is not None:
+            call, self._thread_call = self._thread_call, None
+            self._desk.threads.abandon(call)
+            self.done(None, None)
+            self._desk.freed()
 
     def _overdue(self) -> None:
         if self.over:

@@ -435,6 +435,10 @@ class Dispatcher:
             run._outcome = RunStatus.FAILED
         self.settle(run)
 
+    def freed(self) -> None:
+        """See :class:`~task_thread.app.attempt.Desk`."""
+        self.workers.wake()
+
     def _retry(self, run: Run[Any], options: TaskOptions) -> None:
         self._at_rest(run)
         run.status = RunStatus.RETRYING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ _logger: Final = logging.getLogger("Threads")
 class Call:
     """One call, on its way to a worker and back.
 
+    :ivar then: called on the loop when it has ended and somebody still wants to know.
     :ivar begun: a worker has it.
     :ivar returned: it has ended; its value or error is there.
     :ivar abandoned: nobody waits for it any more.
@@ -30,11 +30,11 @@ class Call:
         "args",
         "begun",
         "context",
-        "done",
         "error",
         "fn",
         "kwargs",
         "returned",
+        "then",
         "value",
     )
 
@@ -44,10 +44,10 @@ class Call:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         context: Context,
-        done: asyncio.Future[None],
+        then: Callable[[Call], object],
     ) -> None:
         self.fn, self.args, self.kwargs, self.context = fn, args, kwargs, context
-        self.done = done
+        self.then: Callable[[Call], object] | None = then
         self.begun = self.returned = self.abandoned = False
         self.value: Any = None
         self.error: BaseException | None = None

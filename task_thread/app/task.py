@@ -41,6 +41,24 @@ class Task(Generic[P, R]):
     :ivar options: the TaskOptions.
     """
 
+    # There may be a hundred thousand, each of which is looked at when it is due.
+    __slots__ = (
+        "__weakref__",
+        "args",
+        "base",
+        "declared",
+        "declared_trigger",
+        "deleted",
+        "fn",
+        "home",
+        "id",
+        "is_plain",
+        "kwargs",
+        "options",
+        "seat",
+        "shape",
+    )
+
     def __init__(
         self,
         home: TaskSet,
@@ -239,9 +257,10 @@ def as_task(thing: object) -> Task[..., Any] | None:
 
 
 def is_plain(options: TaskOptions, shape: Shape) -> bool:
-    """Whether it is a coroutine function to be awaited, and nothing besides."""
+    """Whether its function is to be called, or its coroutine awaited, and nothing besides."""
     return (
-        options.executor == "loop"
+        options.executor != "process"
+        and not shape.is_generator
         and not shape.is_async_generator
         and not options.echo
         and options.decode is None

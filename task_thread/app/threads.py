@@ -21,6 +21,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 from task_thread.app.inthread import Call, Worker
@@ -116,13 +117,13 @@ class Threads:
         :raises ThreadEnded: the pool is closed.
         :raises RuntimeError: the system has no thread left to give.
         """
-        call = Call(fn, args, kwargs, context, self._loop.create_future())
+        ended = self._loop.create_future()
+        call = self.begin(fn, args, kwargs, context, partial(_tell, ended))
         del fn, args, kwargs, context
-        self._hand_over(call)
         try:
-            await call.done
+            await ended
         except asyncio.CancelledError:
-            self._abandon(call)
+            self.abandon(call)
             raise
         error = call.take_error()
         if error is None:
@@ -131,6 +132,42 @@ class Threads:
             raise error
         finally:  # the traceback leads to this frame, and both would wait for the collector
             del error, call
+
+    def begin(
+        self,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        context: Context,
+        then: Callable[[Call], object],
+    ) -> Call:
+        """The same for who doesn't wait: it takes no coroutine, and no turn of the loop of its own.
+
+        :param then: called on the loop with what this returned, when the call has ended; not if it
+            was abandoned. What it raises goes to the loop's exception handler.
+        :raises ThreadEnded: the pool is closed.
+        :raises RuntimeError: the system has no thread left to give.
+        """
+        call = Call(fn, args, kwargs, context, then)
+        self._hand_over(call)
+        return call
+
+    def abandon(self, call: Call) -> None:
+        """Nobody waits for it any more. If it has not begun it never will, else it goes on. Once,
+        and not when `then` was called."""
+        call.then = None
+        with self._lock:
+            if not call.begun:
+                self._todo.remove(call)
+            call.abandoned = call.begun and not call.returned
+            if not call.returned:
+                self._busy -= 1
+            if call.abandoned:
+                self._abandoned += 1
+        if call.returned:
+            call.forget()
+        else:
+            self._tell_close()
 
     async def close(self) -> None:
         """Take no more calls, wait for those under way, and end all threads but the abandoned.
@@ -187,27 +224,19 @@ class Threads:
         self._coming += 1
         self._idle.pop().wake.release()
 
-    def _abandon(self, call: Call) -> None:
-        with self._lock:
-            if not call.begun:
-                self._todo.remove(call)
-            call.abandoned = call.begun and not call.returned
-            if not call.returned:
-                self._busy -= 1
-            if call.abandoned:
-                self._abandoned += 1
-        if call.returned:
-            call.forget()
-        else:
-            self._tell_close()
-
     def _settle(self) -> None:
         """Tell those who wait what has ended."""
         with self._lock:
             ended, self._ended = self._ended, []
         for call in ended:
-            if not call.done.done():
-                call.done.set_result(None)
+            then, call.then = call.then, None  # it leads to who keeps the call
+            if then is not None:
+                try:
+                    then(call)
+                except Exception as error:  # the others want to know as well
+                    self._loop.call_exception_handler(
+                        {"message": "the end of a call could not be told", "exception": error}
+                    )
         self._tell_close()
 
     def _tell_close(self) -> None:
@@ -277,3 +306,8 @@ class Threads:
     def _ring(self) -> None:
         with contextlib.suppress(RuntimeError):  # closed: nobody waits on that loop any more
             self._loop.call_soon_threadsafe(self._settle)
+
+
+def _tell(ended: asyncio.Future[None], call: Call) -> None:
+    if not ended.done():  # by a cancel of who waits for it, who has not had his turn yet
+        ended.set_result(None)

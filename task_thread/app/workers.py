@@ -29,8 +29,9 @@ _SLICE: Final = 0.002  # seconds after which other callbacks of the loop get the
 class Job(Protocol):
     """Something that a worker can do. On the loop."""
 
-    def begin(self, worker: asyncio.Task[Any]) -> Coroutine[Any, Any, Any]:
-        """It is about to be done by `worker`, which may be cancelled until it has ended."""
+    def begin(self, worker: asyncio.Task[Any]) -> Coroutine[Any, Any, Any] | None:
+        """It is about to be done by `worker`, which may be cancelled until it has ended. None: it
+        is under way elsewhere, and the worker has nothing more to do with it."""
         ...
 
     def done(self, value: Any, error: BaseException | None) -> None:
@@ -95,6 +96,8 @@ class Workers:
             looking = True
             try:
                 coroutine = job.begin(me)
+                if coroutine is None:
+                    continue
                 try:
                     waits_for = coroutine.send(None)
                 except StopIteration as stop:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from task_thread.app.inthread import Worker
+from task_thread.app.inthread import Call, Worker
 from task_thread.app.threads import Threads
 from task_thread.errors import ThreadEnded
 from task_thread.testing import no_leaks
@@ -442,5 +442,42 @@ def test_many_that_end_in_one_turn_ring_once(monkeypatch: pytest.MonkeyPatch) ->
             pass  # the loop's turn is not over: nobody is told meanwhile
         await asyncio.gather(*tasks)
         assert rung == 1
+
+    in_threads(work)
+
+
+def test_who_raises_when_told_of_an_end_keeps_nobody_else_from_his() -> None:
+    async def work(threads: Threads) -> None:
+        loop = asyncio.get_running_loop()
+        trouble, told = loop.create_future(), loop.create_future()
+        loop.set_exception_handler(lambda _, context: trouble.set_result(context["exception"]))
+        error = ValueError("no")
+        barrier = threading.Barrier(3)
+
+        def raises(_: Call) -> None:
+            raise error
+
+        for then in (raises, told.set_result):
+            threads.begin(barrier.wait, (), {}, Context(), then)
+        barrier.wait(10)
+        assert (await told).value in (0, 1, 2)
+        assert await trouble is error
+
+    in_threads(work)
+
+
+def test_nobody_is_told_of_the_end_of_what_he_has_abandoned() -> None:
+    async def work(threads: Threads) -> None:
+        told: list[Call] = []
+        inside, gate = threading.Event(), threading.Event()
+        abandoned = threads.begin(held, (inside, gate), {}, Context(), told.append)
+        assert inside.wait(10)
+        threads.abandon(abandoned)
+        assert (threads.busy, threads.abandoned) == (0, 1)
+        gate.set()
+        while threads.abandoned:
+            pass
+        await call(threads, int)  # by the same thread: the news of the first would have come
+        assert told == []
 
     in_threads(work)

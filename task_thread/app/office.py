@@ -158,15 +158,10 @@ class Office:
     def tick_ended(self, task: Task[..., Any]) -> None:
         """A run from a tick has ended. What app.schedule() made for one date, and has happened, is
         forgotten: a hundred thousand reminders would be read at each start. On the loop."""
-        entry = self.schedules.scheduler.get(task.id)
-        if (
-            not task.declared
-            and not task.deleted
-            and entry is not None
-            and entry.payload is task
-            and entry.next is None
-            and not self.dispatcher.ticks.has(task)
-        ):
+        seat = task.seat
+        if seat is None or seat.next is not None or task.declared or task.deleted:
+            return
+        if self.schedules.scheduler.get(task.id) is seat and not self.dispatcher.ticks.has(task):
             with contextlib.suppress(UnknownTask):
                 self.tasks.remove(task)
 

@@ -71,6 +71,7 @@ TASKS = Section(
         fires.SPREAD,
         fires.TOGETHER,
         fires.MANY,
+        fires.AT_ONCE,
         fires.LATENESS,
         processes.ON_LOOP,
         processes.ACROSS,

@@ -1,8 +1,8 @@
 """Scheduled tasks: what adding one costs, and each fire; and how late it is.
 
-A wake-up of a loop by its timer costs more than all that a fire does. So CPU is measured twice:
-where each fire wakes the loop, unless several are let wait for each other, and where all are due
-at the same instants.
+A wake-up of a loop by its timer costs more than all that a fire does. So CPU is measured where
+each fire wakes the loop, unless several are let wait for each other; where a thousand are due at
+the same instants; and where a hundred thousand are, and nothing counts but the fires.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from ..model import Benchmark, Contender, Sense, Target
 
 APSCHEDULER = "APScheduler, AsyncIOScheduler, jobs in memory"
 BARE = "bare call_at, an asyncio task each"
+LEAD = 15  # seconds, in which 100,000 are added
 FEW = "task_thread, 100 tasks, each ten times a second"
 
 ADDING = Benchmark(
@@ -73,6 +74,24 @@ MANY = Benchmark(
         Contender(name=BARE, call="bare_fires:cpu", arguments=(100_000, 0)),
     ),
     targets=(Target(sense=Sense.AT_MOST, bound=1.2, against=FEW),),
+    weight=0.6,
+)
+
+AT_ONCE = Benchmark(
+    name="fires-at-once",
+    title="CPU for each fire of 100,000 tasks of one function, all due at one instant",
+    unit="us",
+    size=100_000,
+    quick_size=10_000,
+    contenders=tuple(
+        Contender(name=name, call=f"{module}:cpu_at_once", arguments=(LEAD,))
+        for name, module in (
+            ("task_thread", "ours_fires"),
+            (APSCHEDULER, "peer_apscheduler"),
+            (BARE, "bare_fires"),
+        )
+    ),
+    targets=(Target(sense=Sense.AT_MOST, bound=0.2, against=APSCHEDULER),),
     weight=0.6,
 )
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from .fires import Fires, Tick
+from .fires import Fires, Once, Tick, remind
 from .loops import PATIENCE, LoopThread
 
 if TYPE_CHECKING:
@@ -23,6 +23,26 @@ def lateness(seconds: int, tasks: int) -> float:
     """Milliseconds, 99 of 100."""
     fires = Fires(tasks)
     return _figure(fires, lambda: fires.lateness(seconds))
+
+
+def cpu_at_once(tasks: int, lead: int) -> float:
+    """Microseconds of CPU for each fire, all being due at one instant."""
+    once = Once(tasks, lead)
+    with LoopThread() as thread:
+        loop, running = thread.loop, set[asyncio.Task[None]]()
+
+        async def begin() -> None:
+            when = loop.time() + once.at - time.time()
+            for number in range(tasks):
+                loop.call_at(when, due, number)
+
+        def due(number: int) -> None:
+            task = loop.create_task(remind(once, number))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+        thread.submit(begin()).result(PATIENCE)
+        return once.cpu()
 
 
 def _figure(fires: Fires, figure: Callable[[], float]) -> float:

@@ -1,4 +1,5 @@
-"""The load of the benchmarks of triggers: 1,000 fires a second, by however many tasks.
+"""The loads of the benchmarks of triggers: 1,000 fires a second, by however many tasks; and all
+tasks once, at one instant.
 
 With 100 tasks each fires ten times a second, with 100,000 each once in 100 s. Evenly spread, one
 is due each millisecond; together, all are due at the same instants.
@@ -6,6 +7,7 @@ is due each millisecond; together, all are due at the same instants.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ Tick: TypeAlias = Callable[[], Coroutine[None, None, None]]
 RATE = 1_000  # fires per second, of all tasks together
 SETTLING = 1.0  # seconds: so long is looked whether what follows the adding has run out,
 PATIENCE = 20  # and so often
+WITHIN = 60.0  # seconds in which the last of those has fired that are due at one instant
 SPREAD, TOGETHER = 0, 1
 
 
@@ -97,3 +100,42 @@ class Fires:
         # All that are due at an instant may lie on either side of the window's ends.
         slack = 0.02 * due + (self.tasks if self._step == 0 else 0)
         return abs(fired - due) <= slack
+
+
+class Once:
+    """So many tasks of one function that are all due at one instant, as reminders at nine o'clock
+    are, and what it takes to fire them.
+
+    Ownership: the ticks run on one loop; the figure is taken when the last one has fired.
+
+    :param lead: seconds until that instant: within them they are all added.
+    """
+
+    def __init__(self, tasks: int, lead: float) -> None:
+        self.tasks = tasks
+        self.at = time.time() + lead
+        self.left = tasks
+        self.over = threading.Event()
+
+    @property
+    def date(self) -> datetime:
+        """The instant, in UTC: anew each time, as each task has its own."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+    def cpu(self) -> float:
+        """Microseconds of CPU that this process takes for each fire. From a thread without a loop.
+
+        :raises AssertionError: the instant came before all was added, or not all fired.
+        """
+        time.sleep(max(0.0, self.at - time.time() - SETTLING))
+        assert self.left == self.tasks, "more time is needed to add them all"
+        used = process_time()
+        assert self.over.wait(WITHIN), f"{self.left} have not fired"
+        return (process_time() - used) / self.tasks * 1e6
+
+
+async def remind(once: Once, number: int) -> None:
+    """The function of them all, each with a number of its own."""
+    once.left -= 1
+    if once.left == 0:
+        once.over.set()

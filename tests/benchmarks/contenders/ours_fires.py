@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from task_thread.app import Interval, TaskApp
 
-from .fires import SPREAD, Fires
+from .fires import SPREAD, Fires, Once, remind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,16 @@ def lateness(seconds: int, tasks: int) -> float:
     """Milliseconds, 99 of 100."""
     fires = Fires(tasks, SPREAD)
     return _figure(fires, lambda: fires.lateness(seconds))
+
+
+def cpu_at_once(tasks: int, lead: int) -> float:
+    """Microseconds of CPU for each fire, all being due at one instant."""
+    app, once = TaskApp("bench"), Once(tasks, lead)
+    with app:
+        for number in range(tasks):
+            trigger = Interval(hours=HOUR, start=once.date)
+            app.schedule(remind, trigger, id=f"tick{number}", args=(once, number))
+        return once.cpu()
 
 
 def adding_functions(size: int) -> float:

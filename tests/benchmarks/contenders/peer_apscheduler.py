@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from .fires import Fires
+from .fires import Fires, Once, remind
 from .loops import PATIENCE, LoopThread
 
 if TYPE_CHECKING:
@@ -33,6 +33,27 @@ def lateness(seconds: int, tasks: int) -> float:
     """Milliseconds, 99 of 100."""
     fires = Fires(tasks)
     return _figure(fires, lambda: fires.lateness(seconds))
+
+
+def cpu_at_once(tasks: int, lead: int) -> float:
+    """Microseconds of CPU for each fire, all being due at one instant."""
+    once = Once(tasks, lead)
+
+    async def begin() -> AsyncIOScheduler:
+        scheduler = started()
+        for number in range(tasks):
+            trigger = IntervalTrigger(seconds=HOUR, start_date=once.date, timezone=UTC)
+            scheduler.add_job(remind, trigger, args=(once, number), id=f"job{number}")
+        return scheduler
+
+    async def end() -> None:
+        scheduler.shutdown(wait=False)
+
+    with LoopThread() as thread:
+        scheduler = thread.submit(begin()).result(PATIENCE)
+        found = once.cpu()
+        thread.submit(end()).result(PATIENCE)
+        return found
 
 
 def adding(size: int) -> float:

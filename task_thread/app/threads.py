@@ -153,8 +153,8 @@ class Threads:
         return call
 
     def abandon(self, call: Call) -> None:
-        """Nobody waits for it any more. If it has not begun it never will, else it goes on. Once,
-        and not when `then` was called."""
+        """Nobody waits for it any more: if it has not begun it never will, else it goes on, and
+        what comes of it is dropped. Once."""
         call.then = None
         with self._lock:
             if not call.begun:

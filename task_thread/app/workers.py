@@ -93,25 +93,26 @@ class Workers:
                 return
             error: BaseException | None = None
             value = None
-            looking = True
+            looking = ours = True
             try:
                 coroutine = job.begin(me)
-                if coroutine is None:
-                    continue
-                try:
-                    waits_for = coroutine.send(None)
-                except StopIteration as stop:
-                    value = stop.value
-                else:
-                    looking = False
-                    self._suspended()
-                    value = await _rest_of(coroutine, waits_for)
+                ours = coroutine is not None
+                if coroutine is not None:
+                    try:
+                        waits_for = coroutine.send(None)
+                    except StopIteration as stop:
+                        value = stop.value
+                    else:
+                        looking = False
+                        self._suspended()
+                        value = await _rest_of(coroutine, waits_for)
             except BaseException as raised:
                 error = raised
             if not looking:
                 self._looking += 1
             try:
-                job.done(value, error)
+                if ours:
+                    job.done(value, error)
             except Exception as trouble:  # a bug of ours must not be the end of all runs
                 self._loop.call_exception_handler(
                     {"message": "a run could not be ended", "exception": trouble, "task": me}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from task_thread.app import Middleware, Run, RunStatus, TaskApp
+from task_thread.app import Middleware, Run, RunStarted, RunStatus, TaskApp
 from task_thread.errors import RunCancelled, TimeLimitReached
 from task_thread.testing import StartThread
 from tests.app.tasks.hands import WITHIN, Gate, Notes, add, opened_at_last, outcome, settled
@@ -106,6 +106,29 @@ def test_each_has_a_context_of_its_own(start_thread: StartThread) -> None:
     assert [task.add_task().wait(WITHIN) for _ in range(2)] == ["none", "none"]
 
 
+def test_what_a_callback_sets_where_one_begins_meets_no_other_run(
+    start_thread: StartThread,
+) -> None:
+    app, colour = start_thread(TaskApp("t", threads=1)), ContextVar("colour", default="none")
+    in_thread = app.task(add, executor="thread")
+
+    @app.task
+    async def seen() -> str:
+        return colour.get()
+
+    def paint(event: RunStarted) -> None:
+        if event.run.task == in_thread.id:
+            colour.set("red")
+
+    app.subscribe(RunStarted, callback=paint)
+
+    async def both() -> list[Any]:
+        runs: list[Run[Any]] = [in_thread.add_task(1, 2), seen.add_task()]  # to one worker
+        return [await run for run in runs]
+
+    assert app.task(both).add_task().wait(WITHIN) == [3, "none"]
+
+
 def test_a_cancel_gives_its_place_to_who_waits(start_thread: StartThread) -> None:
     app, gate = start_thread(TaskApp("t", threads=1)), Gate()
     with opened_at_last(gate):
@@ -152,3 +175,20 @@ def test_a_cancel_between_its_return_and_the_news_of_it_is_a_cancel(
     settled(app)
     (lane,) = (lane for lane in app.app_statistics().lanes if lane.executor == "thread")
     assert (lane.running, lane.queued) == (0, 0)
+
+
+def test_a_thread_that_can_not_be_had_fails_the_run_and_keeps_no_place(
+    start_thread: StartThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = start_thread(TaskApp("t", threads=1))
+    task = app.task(add, executor="thread")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        run = task.add_task(1, 2)
+        assert "no thread left" in str(outcome(run))
+        assert run.status is RunStatus.FAILED
+    assert task.add_task(1, 2).wait(WITHIN) == 3
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("no thread left")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
+from task_thread.app.athand import NOBODY_WAITS, see_through
 from task_thread.app.checks import check_seconds, check_text, check_whole
 from task_thread.app.dispatcher import COROUTINES
 from task_thread.app.events import AppEvent
@@ -195,19 +196,21 @@ class TaskApp(TaskThread):
             check_whole("priority", priority, None)
         task = self._app.single_use(fn, executor, max_time)
         task.shape.check(args, kwargs)
-        run = self._app.dispatcher.accept(
+        here = asyncio.get_running_loop() is self._taskthread.life.loop
+        desk = self._app.dispatcher
+        run = desk.accept(
             task,
             args,
             kwargs,
             task.options.priority if priority is None else priority,
             None,
             call=None,
-            at_once=True,
+            at_once=here,
         )
         try:
-            return await run.result()
+            return await (see_through(desk, run) if here else run.result())
         except asyncio.CancelledError:
-            run.cancel("nobody waits for it any more")
+            run.cancel(NOBODY_WAITS)
             raise
 
     # ---- runs -----------------------------------------------------------------------------

@@ -127,7 +127,11 @@ class Attempt:
             )
             return None
         self._worker = worker
-        return task.fn(*run.args, **run.kwargs) if plain else self._drive()
+        if not plain:
+            return self._drive()
+        if task.options.executor == "process":
+            return self._desk.processes.call(task.fn, run.args, run.kwargs)
+        return task.fn(*run.args, **run.kwargs)  # type: ignore[no-any-return]
 
     def done(self, value: Any, error: BaseException | None) -> None:
         """Its coroutine has ended."""
@@ -162,6 +166,11 @@ class Attempt:
         return f"{self.run.task.name} {self.run.id}"
 
     # ---- what ends it early ---------------------------------------------------------------
+
+    def give_up(self) -> None:
+        """Whoever makes it goes, and decides its outcome himself."""
+        self.over = True
+        self.done(None, None)
 
     def cancel(self) -> None:
         """Its outcome is decided elsewhere: stop it as far as it can be."""

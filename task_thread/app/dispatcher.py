@@ -130,7 +130,8 @@ class Dispatcher:
         """Take a call. See Task.add_task for what it raises.
 
         :param call: the arguments, as they are stored; None: it is not durable.
-        :param at_once: on the app's own loop: without a turn of it between.
+        :param at_once: on the app's own loop, for who calls :meth:`take_up` next: without a turn
+            of it between.
         """
         durable = call is not None
         with self._lock:
@@ -148,8 +149,8 @@ class Dispatcher:
             if self._ringing:
                 return run
             self._ringing = True
-        if at_once and _get_running_loop() is self.app._taskthread.life.loop:
-            self.drain()
+        if at_once:
+            self._take_in()
         else:
             self._ring()
         return run
@@ -159,7 +160,7 @@ class Dispatcher:
         with self._lock:
             if self._open is None or self._deaf:
                 return
-            self._intake.append((self._cancel, run, reason))
+            self._intake.append((self.cancel_now, run, reason))
             if self._ringing:
                 return
             self._ringing = True
@@ -297,6 +298,10 @@ class Dispatcher:
 
     def drain(self) -> None:
         """Do what others have asked for, in the order in which they did."""
+        self._take_in()
+        self.workers.wake()
+
+    def _take_in(self) -> None:
         with self._lock:
             intake, self._intake = self._intake, []
             self._ringing = False
@@ -305,7 +310,6 @@ class Dispatcher:
                 what(run, more)
             except Exception as error:  # a bug of ours must not take the others with it
                 self.office.log("critical", "a run could not be taken in", run, exc_info=error)
-        self.workers.wake()
 
     def _admit(self, run: Run[Any], delay: float | None) -> None:
         if run._settled:
@@ -319,7 +323,8 @@ class Dispatcher:
                 self.ledger.note(run)
             self.lanes[run.executor].put(run, run.priority)
 
-    def _cancel(self, run: Run[Any], reason: str) -> None:
+    def cancel_now(self, run: Run[Any], reason: str) -> None:
+        """See :meth:`cancel_run`; on the loop, without a turn of it between."""
         if run._settled:
             return
         attempt = run._attempt
@@ -398,6 +403,17 @@ class Dispatcher:
                 if not run._settled:
                     return Attempt(run, self, lane)
                 lane.done()
+        return None
+
+    def take_up(self, run: Run[Any]) -> Attempt | None:
+        """The attempt of a run that was accepted on this loop just now, for who waits for it to
+        make it himself (athand.py). None: that is for the workers."""
+        lane = self.lanes["process"]
+        if run.task.is_plain and not self.middlewares and run in lane and len(lane) == 1:
+            taken = lane.take()
+            if taken is not None:
+                return Attempt(taken, self, lane)
+        self.workers.wake()
         return None
 
     def _waiting(self) -> bool:

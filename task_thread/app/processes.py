@@ -158,6 +158,7 @@ class _Pool:
         # CapacityLimiter without a limit costs each call a turn of the loop.
         self._limiter: Any = contextlib.nullcontext()
         self._broken = anyio.BrokenWorkerProcess
+        self._scope = anyio.CancelScope
         self._run_sync = to_process.run_sync
         self._all_var = to_process._process_pool_workers
         self._idle_var = to_process._process_pool_idle_workers
@@ -208,7 +209,9 @@ class _Pool:
         for each in [each for each in self._idle if each[0] is worker]:
             self._idle.remove(each)
         _kill(worker)
-        await worker.aclose()
+        # Where the caller stands in a scope of anyio's that is cancelled, it goes on cancelling.
+        with self._scope(shield=True):
+            await worker.aclose()
 
     def _worker_in(self, error: BaseException) -> Process | None:
         """The worker that `error` is about. anyio does not tell; its frame knows."""

@@ -259,8 +259,7 @@ def as_task(thing: object) -> Task[..., Any] | None:
 def is_plain(options: TaskOptions, shape: Shape) -> bool:
     """Whether its function is to be called, or its coroutine awaited, and nothing besides."""
     return (
-        options.executor != "process"
-        and not shape.is_generator
+        not shape.is_generator
         and not shape.is_async_generator
         and not options.echo
         and options.decode is None

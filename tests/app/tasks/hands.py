@@ -162,6 +162,21 @@ def tell_and_hang(path: str, seconds: float = 60.0) -> None:
     time.sleep(seconds)
 
 
+def come_and_hang(fifo: str, seconds: float = 60.0) -> None:
+    """Write the process id to a pipe that somebody reads, and hang."""
+    with open(fifo, "w") as pipe:
+        pipe.write(str(os.getpid()))
+    time.sleep(seconds)
+
+
+def fail_once(path: str) -> str:
+    """Raise, unless there is a file of that name; there is one the next time."""
+    if os.path.exists(path):
+        return "well"
+    with open(path, "w"):
+        raise LookupError("not yet")
+
+
 def counting(number: int) -> Generator[int, Any, str]:
     """Yield numbers, and return a text."""
     yield from range(number)

@@ -47,7 +47,8 @@ async def _make(desk: Dispatcher, run: Run[Any], attempt: Attempt, me: asyncio.T
     error: BaseException | None = None
     try:
         coroutine = context.run(attempt.begin, me)
-        assert coroutine is not None  # it is not a call in a thread
+        if coroutine is None:  # the task was changed this moment, and its place is a thread now
+            return
         value = await coroutine
     except BaseException as raised:
         error = raised

@@ -16,21 +16,15 @@ from task_thread.flows import FlowApp, FlowChanged, RoutineSet
 from task_thread.flows.words import FlowState, spawn, wait
 from task_thread.signals import Signal
 from tests.app.durable.hands import File
-from tests.app.durable.test_supervised import Crash, Up
+from tests.app.durable.test_supervised import Crash, CrashesWhenTold, Up
 from tests.flows.hands import WITHIN
 from tests.flows.stage import Does, Loops, Stage
 
 pytestmark = pytest.mark.usefixtures("quiet_logs")
 
 
-class Fragile(FlowApp):
+class Fragile(CrashesWhenTold, FlowApp):
     """An app that crashes when it is told to."""
-
-    async def signalHandler__(self, signal: Signal) -> None:
-        if isinstance(signal, Up):
-            signal.reply(None)
-        if isinstance(signal, Crash):
-            raise LookupError("broken")
 
 
 class Root(TaskThread):

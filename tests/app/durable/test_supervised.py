@@ -23,14 +23,18 @@ class Up(Request[None]):
     """Answered by an app that is up."""
 
 
-class Fragile(TaskApp):
-    """An app that crashes when it is told to."""
+class CrashesWhenTold(TaskThread):
+    """A thread that does."""
 
     async def signalHandler__(self, signal: Signal) -> None:
         if isinstance(signal, Up):
             signal.reply(None)
         if isinstance(signal, Crash):
             raise LookupError("broken")
+
+
+class Fragile(CrashesWhenTold, TaskApp):
+    """An app that crashes when it is told to."""
 
 
 class Root(TaskThread):

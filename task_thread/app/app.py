@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
-from task_thread.app.athand import NOBODY_WAITS, see_through
+from task_thread.app.athand import see_through
 from task_thread.app.checks import check_seconds, check_text, check_whole
 from task_thread.app.dispatcher import COROUTINES
 from task_thread.app.events import AppEvent
@@ -210,7 +210,7 @@ class TaskApp(TaskThread):
         try:
             return await (see_through(desk, run) if here else run.result())
         except asyncio.CancelledError:
-            run.cancel(NOBODY_WAITS)
+            run.cancel("nobody waits for it any more")
             raise
 
     # ---- runs -----------------------------------------------------------------------------

@@ -15,31 +15,30 @@ if TYPE_CHECKING:
     from task_thread.app.dispatcher import Dispatcher
     from task_thread.app.run import Run
 
-__all__ = ["NOBODY_WAITS", "see_through"]
+__all__ = ["see_through"]
 
 R = TypeVar("R")
-
-NOBODY_WAITS = "nobody waits for it any more"
 
 
 async def see_through(desk: Dispatcher, run: Run[R]) -> R:
     """What `run` gives, which the caller has just had accepted. On the app's loop.
 
-    If it may begin at once, it is made here, the first attempt of it; else by the workers.
+    If it may begin at once, it is made here, the first attempt of it; else by the workers. Who is
+    cancelled in this has to cancel the run.
 
     :raises BaseException: all that :meth:`Run.result` raises.
     """
     me = asyncio.current_task()
     attempt = None if me is None else desk.take_up(run)
     if me is not None and attempt is not None:
-        await _make(desk, run, attempt, me)
+        await _make(desk, attempt, me)
     return await run.result()
 
 
-async def _make(desk: Dispatcher, run: Run[Any], attempt: Attempt, me: asyncio.Task[Any]) -> None:
+async def _make(desk: Dispatcher, attempt: Attempt, me: asyncio.Task[Any]) -> None:
     """Returns when the attempt is over, however it ended.
 
-    :raises CancelledError: the caller was cancelled, and the run with him.
+    :raises CancelledError: the caller was cancelled. What becomes of the run is left to him.
     """
     before = me.cancelling()
     context = desk.context.copy()  # what callbacks set is not the caller's
@@ -55,12 +54,9 @@ async def _make(desk: Dispatcher, run: Run[Any], attempt: Attempt, me: asyncio.T
     if attempt.over:
         me.uncancel()  # that was how the run was cancelled, or its time limit came
     is_mine = isinstance(error, asyncio.CancelledError) and me.cancelling() > before
-    if is_mine and not attempt.over:
-        attempt.give_up()
-        context.run(desk.cancel_now, run, NOBODY_WAITS)
-    else:
-        context.run(attempt.done, value, error)
-    desk.freed()
+    if is_mine:
+        attempt.over = True
+    context.run(attempt.done_at_hand, value, error)
     try:
         if error is not None and (is_mine or isinstance(error, GeneratorExit)):
             raise error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from task_thread.app.bands import Bands
 from task_thread.app.generators import through_handler
+from task_thread.app.inthread import Call
 from task_thread.app.middleware import Middleware, Onion
 from task_thread.app.processes import Collected, Processes
 from task_thread.app.progress import NO_PROGRESS
@@ -21,7 +22,6 @@ from task_thread.errors import TimeLimitReached
 from task_thread.latch import Latch
 
 if TYPE_CHECKING:
-    from task_thread.app.inthread import Call
     from task_thread.app.run import Run
     from task_thread.app.stages import Stage
     from task_thread.app.task import Task
@@ -122,9 +122,10 @@ class Attempt:
         plain = task.is_plain and not self._desk.middlewares
         if plain and task.options.executor == "thread":
             # No coroutine to wait for it, which would be a task of the loop for each call.
-            self._thread_call = self._desk.threads.begin(
-                task.fn, run.args, run.kwargs, self._desk.context.copy(), self._returned
-            )
+            context = self._desk.context.copy()
+            call = Call(task.fn, run.args, run.kwargs, context, self._returned)
+            self._desk.threads.begin(call)
+            self._thread_call = call
             return None
         self._worker = worker
         if not plain:
@@ -148,17 +149,17 @@ class Attempt:
         else:
             self._desk.failed(self.run, _from_the_function_on(error))
 
+    def done_at_hand(self, value: Any, error: BaseException | None) -> None:
+        """The same where it is no worker that made it, who would look for the next one."""
+        try:
+            self.done(value, error)
+        finally:
+            self._desk.freed()
+
     def _returned(self, call: Call) -> None:
         """Its call in a thread has ended."""
         self._thread_call = None
-        error = call.take_error()
-        if isinstance(error, StopIteration):  # as out of any coroutine
-            stop, error = error, RuntimeError(f"{self.run.task.name} raised StopIteration")
-            error.__cause__ = stop
-        try:
-            self.done(call.value, error)
-        finally:
-            self._desk.freed()
+        self.done_at_hand(call.value, call.take_error())
 
     @property
     def title(self) -> str:
@@ -166,11 +167,6 @@ class Attempt:
         return f"{self.run.task.name} {self.run.id}"
 
     # ---- what ends it early ---------------------------------------------------------------
-
-    def give_up(self) -> None:
-        """Whoever makes it goes, and decides its outcome himself."""
-        self.over = True
-        self.done(None, None)
 
     def cancel(self) -> None:
         """Its outcome is decided elsewhere: stop it as far as it can be."""
@@ -182,8 +178,7 @@ class Attempt:
         elif self._thread_call is not None:
             call, self._thread_call = self._thread_call, None
             self._desk.threads.abandon(call)
-            self.done(None, None)
-            self._desk.freed()
+            self.done_at_hand(None, None)
 
     def _overdue(self) -> None:
         if self.over:

@@ -160,7 +160,7 @@ class Dispatcher:
         with self._lock:
             if self._open is None or self._deaf:
                 return
-            self._intake.append((self.cancel_now, run, reason))
+            self._intake.append((self._cancel, run, reason))
             if self._ringing:
                 return
             self._ringing = True
@@ -323,8 +323,7 @@ class Dispatcher:
                 self.ledger.note(run)
             self.lanes[run.executor].put(run, run.priority)
 
-    def cancel_now(self, run: Run[Any], reason: str) -> None:
-        """See :meth:`cancel_run`; on the loop, without a turn of it between."""
+    def _cancel(self, run: Run[Any], reason: str) -> None:
         if run._settled:
             return
         attempt = run._attempt

@@ -56,6 +56,9 @@ class Call:
         """Make the call, in the worker."""
         try:
             self.value = self.context.run(self.fn, *self.args, **self.kwargs)
+        except StopIteration as stop:  # no coroutine can raise it, and callers may be one
+            self.error = RuntimeError(f"{self._name} raised StopIteration")
+            self.error.__cause__ = stop
         except BaseException as error:  # whatever it is, it is the caller's
             self.error = error
 
@@ -68,9 +71,12 @@ class Call:
         """Nobody wants to know how it ended."""
         error = self.take_error()
         if error is not None:
-            name = getattr(self.fn, "__qualname__", repr(self.fn))
             text = "%s, which nobody waits for any more, raised"
-            _logger.debug(text, name, exc_info=error)
+            _logger.debug(text, self._name, exc_info=error)
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self.fn, "__qualname__", repr(self.fn)))
 
 
 class Worker:

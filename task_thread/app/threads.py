@@ -118,7 +118,8 @@ class Threads:
         :raises RuntimeError: the system has no thread left to give.
         """
         ended = self._loop.create_future()
-        call = self.begin(fn, args, kwargs, context, partial(_tell, ended))
+        call = Call(fn, args, kwargs, context, partial(_tell, ended))
+        self.begin(call)
         del fn, args, kwargs, context
         try:
             await ended
@@ -133,24 +134,38 @@ class Threads:
         finally:  # the traceback leads to this frame, and both would wait for the collector
             del error, call
 
-    def begin(
-        self,
-        fn: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        context: Context,
-        then: Callable[[Call], object],
-    ) -> Call:
-        """The same for who doesn't wait: it takes no coroutine, and no turn of the loop of its own.
+    def begin(self, call: Call) -> None:
+        """The same for who doesn't wait: ``call.then`` is called on the loop when the call has
+        ended, unless it was abandoned. What that raises goes to the loop's exception handler.
 
-        :param then: called on the loop with what this returned, when the call has ended; not if it
-            was abandoned. What it raises goes to the loop's exception handler.
         :raises ThreadEnded: the pool is closed.
         :raises RuntimeError: the system has no thread left to give.
         """
-        call = Call(fn, args, kwargs, context, then)
-        self._hand_over(call)
-        return call
+        with self._lock:
+            if self._closed:
+                raise ThreadEnded(f"the threads {self._name!r} are closed: they take no call")
+            self._busy += 1
+            self._todo.append(call)
+            if len(self._todo) <= len(self._idle) + self._coming:
+                if not self._coming:
+                    self._wake_one()
+                return
+            self._made += 1
+            self._coming += 1
+            worker = Worker(self, f"{self._name}-{self._made}")
+            self._workers.add(worker)
+        try:
+            # In a context of its own, which the thread keeps on Pythons that let it inherit one.
+            Context().run(worker.thread.start)
+        except BaseException:
+            with self._lock:
+                self._coming -= 1
+                self._workers.discard(worker)
+                if call.begun:  # by somebody who has just returned
+                    return
+                self._todo.remove(call)
+                self._busy -= 1
+            raise
 
     def abandon(self, call: Call) -> None:
         """Nobody waits for it any more: if it has not begun it never will, else it goes on, and
@@ -191,33 +206,6 @@ class Threads:
     def _waits_for_some(self) -> bool:
         with self._lock:
             return len(self._workers) > self._abandoned
-
-    def _hand_over(self, call: Call) -> None:
-        with self._lock:
-            if self._closed:
-                raise ThreadEnded(f"the threads {self._name!r} are closed: they take no call")
-            self._busy += 1
-            self._todo.append(call)
-            if len(self._todo) <= len(self._idle) + self._coming:
-                if not self._coming:
-                    self._wake_one()
-                return
-            self._made += 1
-            self._coming += 1
-            worker = Worker(self, f"{self._name}-{self._made}")
-            self._workers.add(worker)
-        try:
-            # In a context of its own, which the thread keeps on Pythons that let it inherit one.
-            Context().run(worker.thread.start)
-        except BaseException:
-            with self._lock:
-                self._coming -= 1
-                self._workers.discard(worker)
-                if call.begun:  # by somebody who has just returned
-                    return
-                self._todo.remove(call)
-                self._busy -= 1
-            raise
 
     def _wake_one(self) -> None:
         """Under the lock: have the one that is idle since the latest look what there is to do."""

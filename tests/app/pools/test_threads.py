@@ -458,7 +458,7 @@ def test_who_raises_when_told_of_an_end_keeps_nobody_else_from_his() -> None:
             raise error
 
         for then in (raises, told.set_result):
-            threads.begin(barrier.wait, (), {}, Context(), then)
+            threads.begin(Call(barrier.wait, (), {}, Context(), then))
         barrier.wait(10)
         assert (await told).value in (0, 1, 2)
         assert await trouble is error
@@ -470,7 +470,8 @@ def test_nobody_is_told_of_the_end_of_what_he_has_abandoned() -> None:
     async def work(threads: Threads) -> None:
         told: list[Call] = []
         inside, gate = threading.Event(), threading.Event()
-        abandoned = threads.begin(held, (inside, gate), {}, Context(), told.append)
+        abandoned = Call(held, (inside, gate), {}, Context(), told.append)
+        threads.begin(abandoned)
         assert inside.wait(10)
         threads.abandon(abandoned)
         assert (threads.busy, threads.abandoned) == (0, 1)

@@ -229,7 +229,7 @@ def test_a_cancel_of_both_reaches_both(app: TaskApp, tmp_path: Path) -> None:
             run = the_run(app)
             if caller_first:
                 call.cancel()
-            app._app.dispatcher.cancel_now(run, "as well")
+            app._app.dispatcher._cancel(run, "as well")
             if not caller_first:
                 call.cancel()
             with pytest.raises(asyncio.CancelledError):

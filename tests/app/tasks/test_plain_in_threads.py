@@ -166,7 +166,7 @@ def test_a_cancel_between_its_return_and_the_news_of_it_is_a_cancel(
         while desk.threads.busy:
             pass  # the loop's turn is not over: nobody is told meanwhile
         assert run.status is RunStatus.RUNNING
-        desk.cancel_now(run, "too late for it, in time for us")
+        desk._cancel(run, "too late for it, in time for us")
         return run
 
     run = app.task(cancel_one_that_has_returned).add_task().wait(WITHIN)

@@ -129,6 +129,12 @@ class Life:
         return self._winding is not None
 
     @property
+    def knows_its_limit(self) -> bool:
+        """Whether its own loop has been told of its limit as it stands. From any thread."""
+        winding = self._winding
+        return winding is not None and winding.limit == self.limit
+
+    @property
     def lag(self) -> float:
         """See :meth:`Exchange.lag`."""
         return 0.0 if self.exchange is None else self.exchange.lag()

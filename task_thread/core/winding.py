@@ -57,6 +57,7 @@ class Winding:
     """The winding down of one thread, begun by making it. On the thread's loop.
 
     :ivar task: the task that does it.
+    :ivar limit: the thread's limit when this was last told of it; it may be lower by now.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Winding:
         self._loop = loop
         self._context = context
         self._hurry: asyncio.Future[None] | None = None
+        self.limit = self._life.limit
         self.task = new_task(loop, self._wind_down(), name=f"{thread}/stop", context=context)
 
     def hurry(self) -> None:
         """The deadline has come nearer: look at it again."""
+        self.limit = self._life.limit
         if self._hurry is not None and not self._hurry.done():
             self._hurry.set_result(None)
         self._engine.family.hurry()

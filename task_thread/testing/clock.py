@@ -161,11 +161,15 @@ class _Judge:
         self._latch = latch
 
     def until(self) -> float:
-        """To the moment at which the thread is given up, if it and all below live in this time."""
-        limit = give_up_at(self._life)
-        if self._latch.is_set() or limit == math.inf or not _under_clock(self._life.thread):
+        """To the moment at which the thread is given up, if it and all below live in this time.
+
+        Not before it has been told that it shall end: whoever orders that sets the limit first and
+        tells it then, and a clock that moves between the two cuts it off before it has begun.
+        """
+        life = self._life
+        if self._latch.is_set() or not life.knows_its_limit or not _under_clock(life.thread):
             return -math.inf
-        return limit - _ZERO
+        return give_up_at(life) - _ZERO
 
     def is_over(self) -> None:
         """Look at the time again."""

@@ -6,7 +6,8 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 
 from task_thread import Backoff, TaskThread, VirtualThread, reCreate
 from task_thread.core.carrier import Carrier
+from task_thread.core.lifecycle import ExitReason
 from task_thread.core.turns import new_event_loop
 from task_thread.errors import AskTimeout
 from task_thread.signals import Request, Signal, TerminateSignal
 from task_thread.testing import StartThread, ThreadClock
+from task_thread.testing.hands import Hands, Patience
 from tests.testing.threads import Blocked, Count, Counter, Note, Ticker, VirtualCounter
 
 UNBOUNDED = 10_000.0  # seconds: nobody waits for that
@@ -318,6 +321,44 @@ def test_who_waits_for_a_stop_lets_the_time_pass_that_it_takes(
     assert start_thread.stop(hangs).kind == "timeout"
     assert time.monotonic() - begun < 5
     assert 7 < manual_clock.monotonic() < 10
+
+
+@pytest.mark.parametrize("was_stopping", [False, True])
+def test_no_time_passes_before_a_thread_is_told_of_its_stop(
+    manual_clock: ThreadClock,
+    start_thread: StartThread,
+    monkeypatch: pytest.MonkeyPatch,
+    was_stopping: bool,
+) -> None:
+    hangs = start_thread(Hangs())
+    if was_stopping:
+        hangs.post(TerminateSignal())
+        manual_clock.until_quiet()
+    loop = hangs._taskthread.life.loop
+    assert loop is not None
+    tell, goal = loop.call_soon_threadsafe, Hands.goal
+    has_looked = threading.Event()
+    judges: list[Future[ExitReason]] = []
+
+    def look(hands: Hands) -> tuple[float, Patience | None]:
+        try:
+            return goal(hands)
+        finally:
+            has_looked.set()
+
+    def tell_late(callback: Callable[..., object], *args: Any) -> asyncio.Handle:
+        """The limit is set, and the thread knows nothing of it."""
+        monkeypatch.setattr(loop, "call_soon_threadsafe", tell)
+        monkeypatch.setattr(Hands, "goal", look)
+        judges.append(pool.submit(asyncio.run, hangs.join()))
+        assert has_looked.wait(10)
+        return tell(callback, *args)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", tell_late)
+    with ThreadPoolExecutor() as pool:
+        hangs._taskthread.ask_to_end(5.0)
+        assert judges[0].result(10).kind == "timeout"
+    assert 3.5 < manual_clock.monotonic() < 5
 
 
 def test_a_stop_waits_for_a_handler_that_sleeps(

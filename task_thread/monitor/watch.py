@@ -32,7 +32,7 @@ from time import monotonic
 from typing import Final
 
 from task_thread.core.lifecycle import FINAL
-from task_thread.core.tasks import reCreate, reSchedule
+from task_thread.core.tasks import delete, reCreate, reSchedule
 from task_thread.core.thread import TaskThread
 from task_thread.core.turns import TurnSelector
 from task_thread.latch import Latch
@@ -162,7 +162,8 @@ class Watch(TaskThread):
         self.tasks.look = await reCreate(None, self._look)
 
     async def exit__(self) -> None:
-        """Let go of the loops: whoever still holds the watch shall not hold them."""
+        """Look no more, and let go of the loops: who still holds the watch shall not hold them."""
+        self.tasks.look = await delete(self.tasks.look)  # it would look again before it is ended
         self._looks.clear()
         self._stuck.clear()
 

@@ -12,6 +12,7 @@ import pytest
 
 from task_thread import TaskThread, VirtualThread, reCreate, reSchedule
 from task_thread.core.turns import TurnSelector
+from task_thread.latch import Latch
 from task_thread.monitor.watch import Watch, loops
 from tests.monitor.support import LogJournal, logged
 from tests.support.journal import PATIENCE, Journal
@@ -329,3 +330,21 @@ def test_watched_loops_are_not_woken() -> None:
 def test_wrong_root() -> None:
     with pytest.raises(TypeError, match=r"Watch\(\) takes the root of a tree"):
         Watch("root")  # type: ignore[arg-type]
+
+
+async def test_a_watch_that_has_ended_holds_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However its last look and its end meet; it looks in each turn of its loop here."""
+    monkeypatch.setattr("task_thread.monitor.watch._LONGEST", 0.0)
+    monkeypatch.setattr("task_thread.monitor.watch._SHORTEST", 0.0)
+
+    class Looks(Watch):
+        def _look_around(self, elapsed: float, now: float) -> None:
+            super()._look_around(elapsed, now)
+            if self._looks:
+                seen.set(None)
+
+    for _ in range(20):
+        seen: Latch[None] = Latch()
+        async with Plain() as root, Looks(root) as watch:
+            assert await seen.wait(PATIENCE)
+        assert watch._looks == {}

@@ -60,6 +60,11 @@ class Carrier:
             self._thread.join()
 
     @property
+    def os_thread(self) -> threading.Thread:
+        """The OS thread."""
+        return self._thread
+
+    @property
     def ident(self) -> int | None:
         """The OS thread's identifier, as in :func:`threading.get_ident`."""
         return self._thread.ident

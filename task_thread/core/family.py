@@ -10,13 +10,18 @@ The rules:
 - A level always keeps a tenth of what is left of the time for itself, so that a parent can still
   close its files after a child has hung.
 
+- When all have been stopped none has left an OS thread behind, not for a moment: also those that
+  had ended before are waited for.
+
 Ownership: ``_members`` may be read from any thread; it is changed by single dictionary operations,
-by adoption (under the parent's life lock) and by a child's end (in the child's OS thread).
+by adoption (under the parent's life lock) and by a child's end (in the child's OS thread). The same
+for ``_parting``, to which a child's end adds, and takes out what has ended since.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -61,12 +66,13 @@ def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:
 class Family:
     """One thread's children."""
 
-    __slots__ = ("_members", "_shuffled", "owner", "ranks")
+    __slots__ = ("_members", "_parting", "_shuffled", "owner", "ranks")
 
     def __init__(self, owner: TaskThread) -> None:
         self.owner = owner
         # By identity: a subclass may say what equals what, and may not be hashable.
         self._members: dict[int, TaskThread] = {}
+        self._parting: dict[int, threading.Thread] = {}  # of those that have left, by identity
         self.ranks = itertools.count()  # the places among the children, in the order of their start
         self._shuffled = False  # somebody has come back to an earlier place
 
@@ -97,6 +103,12 @@ class Family:
 
     def leave(self, child: TaskThread) -> None:
         """`child` has ended. From any thread."""
+        for key, thread in list(self._parting.items()):
+            if not thread.is_alive():
+                self._parting.pop(key, None)
+        parting = child._taskthread.life.parting
+        if parting is not None:
+            self._parting[id(parting)] = parting  # first: it is among the members or here
         self._members.pop(id(child), None)
 
     def members(self) -> list[TaskThread]:
@@ -134,6 +146,8 @@ class Family:
             if not child.ended.is_set():
                 await abandon(child, life.share(CHILD_SHARE))
             child.reap()
+        for parting in list(self._parting.values()):
+            parting.join()
 
     def hurry(self) -> None:
         """The owner's deadline has come nearer: so has that of the children that stop already."""

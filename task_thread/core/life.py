@@ -283,6 +283,13 @@ class Life:
         if self._carrier is not None and self.state is not State.ABANDONED:
             self._carrier.reap()
 
+    @property
+    def parting(self) -> threading.Thread | None:
+        """The OS thread that ends after it; None where there is none, or where it hangs."""
+        if self._carrier is None or self.state is State.ABANDONED:
+            return None
+        return self._carrier.os_thread
+
     # ---- the start ------------------------------------------------------------------------
 
     async def start(self) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from task_thread import ExitReason, State, TaskThread, reCreate
 from task_thread.errors import StartCancelled, ThreadEnded
-from task_thread.signals import Signal
-from tests.support.journal import Journal
+from task_thread.signals import Signal, TerminateSignal
+from tests.support.journal import PATIENCE, Journal
 from tests.support.threads import Gate, Held, Place, Plain, Recorder, forever, message
 
 
@@ -346,3 +347,27 @@ async def test_stop_cancelled_by_its_caller_still_stops(place: Place, journal: J
             await stopping
         child.gate.open()
         assert (await child.join()).kind == "shutdown"
+
+
+async def test_a_child_that_had_ended_before_leaves_no_os_thread_behind(journal: Journal) -> None:
+    """It was told of already, and its OS thread is still at its last words."""
+
+    class LastWords(asyncio.SelectorEventLoop):
+        def close(self) -> None:
+            journal("closing")
+            may_close.wait(PATIENCE)
+            super().close()
+
+    class Child(TaskThread):
+        loop_factory = LastWords
+
+    may_close = threading.Event()
+    async with Plain() as root:
+        child = Child(parent=root)
+        await child.run()
+        (os_thread,) = (each for each in threading.enumerate() if each.name == str(child))
+        child.post(TerminateSignal())
+        await journal.seen("closing")
+        assert child.exit_reason == ExitReason("shutdown")
+        threading.Timer(0.05, may_close.set).start()
+    assert not os_thread.is_alive()

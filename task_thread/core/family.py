@@ -27,7 +27,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from task_thread.core.inbox import Notice
-from task_thread.core.judge import abandon
+from task_thread.core.judge import abandon, overslept
 from task_thread.core.lifecycle import ExitReason
 from task_thread.errors import FamilyError
 from task_thread.signals import CloseSignal
@@ -162,11 +162,13 @@ class Family:
         it had `begun` to stop them all, half of its own tenth is left; or a `share` of what is
         left of that, while others wait for their turn."""
         life = self.owner._taskthread.life
-        asked = monotonic()
+        asked, grace = monotonic(), 0.0
         while not child.ended.is_set():
             seen = child.ended.pokes
             give_up = begun + (life.limit - begun) * (1 + CHILD_SHARE) / 2
-            left = asked + (give_up - asked) * share - monotonic()
+            give_up = asked + (give_up - asked) * share + grace
+            left = give_up - monotonic()
             if left <= 0:
                 return
             await child.ended.wait_once(left, seen)
+            grace = grace or overslept(give_up)

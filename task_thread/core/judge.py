@@ -3,6 +3,9 @@
 A call that blocks a loop can't be interrupted, and a thread whose loop is blocked can't say so
 itself. So whoever waits for a thread's end is its judge: past the deadline of an ordered stop he
 gives it up, from outside, and whatever is to be done in its place is done by him.
+
+He has waited only if he woke in time. One who wakes late has stood still, and the thread perhaps as
+well (a paused machine, a SIGSTOP, a call that held the interpreter): it gets as long again, once.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ if TYPE_CHECKING:
     from task_thread.core.life import Life
     from task_thread.latch import Latch
 
-__all__ = ["abandon", "give_up_at", "wait"]
+__all__ = ["abandon", "give_up_at", "overslept", "wait"]
 
 _PATIENCE: Final = 0.25  # of what the judge keeps of the time, before he gives the thread up
 _LAST_WORD: Final = 0.9  # of it, until which he then stops the children
+_STOOD_STILL: Final = 0.05  # seconds by which a wait is late at least, if it is said to have been
 
 
 def give_up_at(life: Life) -> float:
@@ -34,14 +38,23 @@ async def wait(life: Life, latch: Latch[Any]) -> None:
 
     Past the deadline of an ordered stop the thread is given up, which sets both.
     """
+    grace = 0.0
     while not latch.is_set():
         seen = latch.pokes
-        now, limit = monotonic(), give_up_at(life)
+        now, limit = monotonic(), give_up_at(life) + grace
         if now >= limit:
             if await abandon(life, life.after_limit(_LAST_WORD)):
                 return
             limit = inf  # another judge is at it, and tells in a moment; or it has just ended
         await latch.wait_once(None if limit == inf else limit - now, seen)
+        grace = grace or overslept(limit)
+
+
+def overslept(due: float) -> float:
+    """How long after `due` a wait that was to end then shall end instead: 0 where it ended in time,
+    else as much later than now as now is later than that."""
+    late = monotonic() - due
+    return 2 * late if late >= _STOOD_STILL else 0.0
 
 
 async def abandon(life: Life, limit: float) -> bool:

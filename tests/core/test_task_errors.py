@@ -231,7 +231,7 @@ async def test_raise_after_reschedule_drops_the_next_run(place: Place, journal: 
 
 async def test_task_that_hangs_past_the_stop_is_named(place: Place, journal: Journal) -> None:
     class Thread(Worker):
-        stop_timeout = 0.3
+        stop_timeout = 1.0
 
         async def swallows(self) -> None:
             while True:

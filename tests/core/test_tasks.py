@@ -16,7 +16,7 @@ from task_thread import (
     reSchedule,
 )
 from task_thread.signals import Signal
-from tests.support.journal import Journal
+from tests.support.journal import PATIENCE, Journal
 from tests.support.threads import Place, forever, message
 from tests.support.workers import Worker
 
@@ -337,7 +337,7 @@ async def test_a_task_that_swallows_its_cancel_is_ended_in_time(
         await journal.seen("waiting")
         begun = monotonic()
         self.tasks.work = await delete(self.tasks.work)
-        assert monotonic() - begun < 0.6
+        assert monotonic() - begun < PATIENCE / 2
         await asyncio.sleep(0)
         assert ref.done()
 

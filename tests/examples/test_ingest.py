@@ -61,9 +61,11 @@ class Watched(Ingest):
 
 
 def put(home: Path, name: str, content: bytes = b"content") -> Path:
+    """A file comes in whole: a look that meets it half written would take that as well."""
     path = Places(home).incoming / name
-    path.write_bytes(content)
-    return path
+    unfinished = path.with_name(f"{name}.part")
+    unfinished.write_bytes(content)
+    return unfinished.replace(path)
 
 
 def rows(home: Path) -> list[tuple[str, str, str]]:

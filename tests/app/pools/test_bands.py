@@ -202,11 +202,11 @@ def test_critical_is_found_at_once_behind_a_hundred_thousand() -> None:
     bands = Bands[int](1)
     for number in range(100_000):
         bands.put(number, Priority.LOW)
-    began = time.perf_counter()
+    began = time.thread_time()
     for number in range(100_000, 101_000):
         bands.put(number, Priority.CRITICAL)
         assert bands.take() == number
-    assert time.perf_counter() - began < 0.5  # to look through them takes 1,000 times as long
+    assert time.thread_time() - began < 0.5  # to look through them takes 1,000 times as long
 
 
 @given(st.lists(st.booleans(), min_size=1000, max_size=1000))

@@ -34,7 +34,7 @@ async def test_one_deadline_for_the_whole_tree(home: Place, place: Place, journa
             await forever()
 
     class Root(Recorder):
-        stop_timeout = 0.5
+        stop_timeout = 1.5
 
     async with overdue(home(Root)(journal, "root"), "0: exit__") as root:
         children = [place(Hangs)(journal, str(number), parent=root) for number in range(3)]
@@ -86,7 +86,7 @@ async def test_what_swallows_its_cancel_is_named_and_the_rest_goes_on(
     home: Place, place: Place, journal: Journal
 ) -> None:
     class Stubborn(Recorder):
-        stop_timeout = 0.5
+        stop_timeout = 1.5
 
         async def exit__(self) -> None:
             self.note("exit__")

@@ -68,7 +68,7 @@ def test_what_runs_longer_runs_again_and_is_not_held_against_it(
             gate.arrived()
             if is_on_disk:
                 flush(app)
-            asyncio.run(app.stop(timeout=0.5))
+            asyncio.run(app.stop(timeout=2.0))
         assert app.exit_reason is not None
         assert app.exit_reason.kind == "shutdown"
         thread.join(WITHIN)

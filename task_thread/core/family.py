@@ -14,7 +14,7 @@ The rules:
 
 Ownership: ``_members`` may be read from any thread; it is changed by single dictionary operations,
 by adoption (under the parent's life lock) and by a child's end (in the child's OS thread). That end
-alone changes ``_parting`` too, by single operations of a set.
+adds to ``_parting`` too, and whoever finds that an OS thread has ended takes it out.
 """
 
 from __future__ import annotations
@@ -105,11 +105,15 @@ class Family:
         """`child` has ended. From any thread."""
         for parting in list(self._parting):
             if not parting.is_alive():
-                self._parting.discard(parting)
+                self.part(parting)
         own = child._taskthread.life.parting
         if own is not None:
             self._parting.add(own)  # first: so it is always there or among the members
         self._members.pop(id(child), None)
+
+    def part(self, own: threading.Thread) -> None:
+        """The OS thread of one that has left has ended too. From any thread."""
+        self._parting.discard(own)
 
     def members(self) -> list[TaskThread]:
         """The children, in the order of their start. From any thread."""
@@ -148,6 +152,7 @@ class Family:
             child.reap()
         for parting in list(self._parting):
             parting.join()
+            self.part(parting)
 
     def hurry(self) -> None:
         """The owner's deadline has come nearer: so has that of the children that stop already."""

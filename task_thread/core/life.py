@@ -280,8 +280,12 @@ class Life:
 
     def reap(self) -> None:
         """After the end: wait for the OS thread to be gone. From another OS thread."""
-        if self._carrier is not None and self.state is not State.ABANDONED:
-            self._carrier.reap()
+        carrier, parent = self._carrier, self.thread.parent
+        if carrier is None or self.state is State.ABANDONED:
+            return
+        carrier.reap()
+        if parent is not None:
+            parent._taskthread.family.part(carrier.os_thread)
 
     @property
     def parting(self) -> threading.Thread | None:

@@ -23,7 +23,7 @@ import pytest
 import task_thread.core
 from task_thread import Handle, TaskThread
 from task_thread.latch import Latch
-from task_thread.signals import Signal
+from task_thread.signals import Request, Signal
 from tests.proof.chaos.ledger import Load, inbox_of
 from tests.proof.chaos.victims import FAILING, WELL
 from tests.proof.test_cycles import descriptors, os_threads
@@ -66,12 +66,21 @@ def kept_by(thread: TaskThread) -> dict[str, int]:
     return sizes
 
 
+class AllHandled(Request[None]):
+    """Answered when all that came in before was handled: a child's end, for one."""
+
+
 class Parent(TaskThread):
     """Supervises, and gives up never. It remembers all restarts within the window, so that is
     short here."""
 
     max_restarts = 10**9
     restart_window = 0.01
+
+    async def signalHandler__(self, signal: Signal) -> bool | None:
+        assert isinstance(signal, AllHandled)
+        signal.reply(None)
+        return None
 
 
 class Mayfly(TaskThread):
@@ -115,8 +124,9 @@ async def restart_often(parent: TaskThread, cls: type[Mayfly], ways: list[str]) 
     return child
 
 
-def snapshot(parent: TaskThread) -> tuple[Any, ...]:
+async def snapshot(parent: TaskThread) -> tuple[Any, ...]:
     """What must not grow."""
+    await parent.ask(AllHandled(), timeout=PATIENCE)
     gc.collect()
     return (
         kept_by_the_core(),
@@ -143,7 +153,7 @@ def test_many_restarts_leak_nothing(rng: random.Random, above: str, below: str) 
             cls = placed(Mayfly, below)
             child = await restart_often(parent, cls, ways(100))
             await parent.delChild(child)
-            before = snapshot(parent)
+            before = await snapshot(parent)
             tracemalloc.start()
             try:
                 for _ in range(10):
@@ -157,7 +167,7 @@ def test_many_restarts_leak_nothing(rng: random.Random, above: str, below: str) 
                     sizes.append(tracemalloc.get_traced_memory()[0])
             finally:
                 tracemalloc.stop()
-            assert snapshot(parent) == before
+            assert await snapshot(parent) == before
         # What is on its way, and what the last garbage was, differs from look to look.
         assert min(sizes[5:]) - min(sizes[1:5]) < GROWTH, sizes
 

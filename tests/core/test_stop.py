@@ -371,3 +371,11 @@ async def test_a_child_that_had_ended_before_leaves_no_os_thread_behind(journal:
         assert child.exit_reason == ExitReason("shutdown")
         threading.Timer(0.05, may_close.set).start()
     assert not os_thread.is_alive()
+
+
+async def test_the_os_thread_of_an_ended_child_is_not_kept() -> None:
+    async with Plain() as root:
+        child = Plain(parent=root)
+        await child.run()
+        await child.stop()
+        assert not root._taskthread.family._parting

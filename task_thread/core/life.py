@@ -280,12 +280,13 @@ class Life:
 
     def reap(self) -> None:
         """After the end: wait for the OS thread to be gone. From another OS thread."""
-        carrier, parent = self._carrier, self.thread.parent
-        if carrier is None or self.state is State.ABANDONED:
+        own, parent = self.parting, self.thread.parent
+        if own is None:
             return
-        carrier.reap()
+        assert self._carrier is not None
+        self._carrier.reap()
         if parent is not None:
-            parent._taskthread.family.part(carrier.os_thread)
+            parent._taskthread.family.part(own)
 
     @property
     def parting(self) -> threading.Thread | None:

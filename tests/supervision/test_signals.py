@@ -27,7 +27,7 @@ from tests.supervision.parts import (
 )
 from tests.support.inboxes import handled
 from tests.support.journal import Journal
-from tests.support.threads import Place, message, payload
+from tests.support.threads import Place, message, payload, post_at_last
 
 FOR_EVER = Backoff(initial=LONG, maximum=LONG, jitter=0)
 QUIET = {"begins", "constructed", "holds"}
@@ -145,15 +145,7 @@ async def test_what_was_sent_from_elsewhere_is_kept_too(
 
     def post() -> None:
         for number in range(40):
-            while not is_posted(number):
-                pass
-
-    def is_posted(number: int) -> bool:
-        try:
-            a.post(message(("posted", number)))
-        except InboxFull:  # it was between two instances, and nothing was sent
-            return False
-        return True
+            post_at_last(a, message(("posted", number)))  # it may be between two instances
 
     async with supervisor(home, journal, max_restarts=100) as sup:
         a = await sup.spawn(place(Part), journal, "a")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from task_thread import ExitReason, TaskThread, VirtualThread
-from task_thread.errors import StopTimeout
+from task_thread import ExitReason, Handle, TaskThread, VirtualThread
+from task_thread.errors import InboxFull, StopTimeout
 from task_thread.signals import MessageSignal, Signal
 from tests.support.journal import Journal
 
@@ -114,6 +115,19 @@ class Held(Recorder):
         self.note("handling")
         await self.gate.passed()
         return await super().signalHandler__(signal)
+
+
+def post_at_last(child: Handle[Any], signal: Signal) -> None:
+    """In a bare OS thread: post it, again and again until there is room.
+
+    :raises ThreadEnded: the child has ended, and no next instance comes.
+    """
+    while True:
+        try:
+            child.post(signal)
+            return
+        except InboxFull:
+            time.sleep(0)  # lets others run: nobody tells a bare thread of room
 
 
 async def forever() -> None:

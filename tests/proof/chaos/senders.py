@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 
 from task_thread import Handle, TaskThread, reCreate
 from task_thread.errors import InboxFull, ThreadEnded
 from task_thread.latch import Latch
 from tests.proof.chaos.ledger import Load, Question, Row
+from tests.support.threads import post_at_last
 
 Child = Handle[TaskThread]
 
@@ -24,16 +24,11 @@ def idle(rng: random.Random) -> None:
 def post_all(child: Child, row: Row, count: int, rng: random.Random) -> None:
     """In a bare OS thread: post so many, each again and again until there is room, or it ended."""
     for number in range(count):
-        while True:
-            try:
-                child.post(Load(row.sender, number))
-            except InboxFull:
-                time.sleep(0)  # lets others run: nobody tells a bare thread of room
-                continue
-            except ThreadEnded:
-                return
-            row.accepted.append(number)
-            break
+        try:
+            post_at_last(child, Load(row.sender, number))
+        except ThreadEnded:
+            return
+        row.accepted.append(number)
         idle(rng)
 
 
